@@ -1,0 +1,136 @@
+//! The resolved settings: plain data that every room reads. How they come about is in
+//! `config::resolve`; nothing here knows of files or variables.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Everything devdb knows about the project it works for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub project: Project,
+    pub server: Server,
+    pub database: Database,
+    /// `None` where no migrations were configured or found.
+    pub migrations: Option<Migrations>,
+    /// What child processes and `devdb env` get, in the order of the file.
+    pub env: Vec<(String, EnvValue)>,
+}
+
+/// Which project this is. Two checkouts of one repository are two projects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    /// The absolute folder of `devdb.toml`, or where it would be.
+    pub root: PathBuf,
+    /// From the configuration or the folder's name; lower case letters, digits and `-`.
+    pub name: String,
+    /// `name` and eight hex digits of the root's hash: names containers, volumes and folders.
+    pub id: String,
+    /// Where devdb keeps what it must remember about this project; outside of the repository.
+    pub state_dir: PathBuf,
+}
+
+/// Where Postgres runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    pub kind: ServerKind,
+    pub image: String,
+    pub port: Port,
+    pub data: Data,
+    /// `postgresql.conf` settings, over devdb's development settings.
+    pub settings: BTreeMap<String, String>,
+    /// Files and folders that a container finds in `/docker-entrypoint-initdb.d` (from a compose
+    /// file); absolute path here → path there.
+    pub mounts: Vec<(PathBuf, String)>,
+    /// Further environment of the container (from a compose file), such as `POSTGRES_INITDB_ARGS`.
+    pub environment: BTreeMap<String, String>,
+    /// Arguments to the server (a compose file's `command`), after the image's entry point.
+    pub command: Vec<String>,
+    /// `kind = "url"`: the server, with the user to administer it.
+    pub url: Option<String>,
+    /// `kind = "url"`: whether devdb may create, rename and drop databases there.
+    pub allow_reset: bool,
+    /// The folder of `initdb`, `postgres` and `pg_ctl` for `local`; searched for where `None`.
+    pub bin: Option<PathBuf>,
+    /// How long a server may take to become ready, in seconds.
+    pub wait: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerKind {
+    /// Docker where an engine answers, else local binaries.
+    Auto,
+    Docker,
+    Local,
+    Url,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// A free one, chosen once and remembered.
+    Auto,
+    Fixed(u16),
+}
+
+/// Where the data directory is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    Volume,
+    /// An absolute folder.
+    Folder(PathBuf),
+    Tmpfs,
+}
+
+/// The dev database and what stands in it before the first migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Database {
+    pub name: String,
+    pub user: String,
+    pub password: String,
+    pub extensions: Vec<String>,
+    /// Absolute paths of SQL files, run in this order before the migrations.
+    pub before: Vec<PathBuf>,
+}
+
+/// The chain of migrations and the tool that runs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migrations {
+    pub tool: Tool,
+    /// Absolute. sqlx: the folder of the files; alembic: of `alembic.ini`; command: to run in.
+    pub dir: PathBuf,
+    /// alembic: the command line that runs Alembic (`["uv", "run", "alembic"]`); empty: found.
+    pub run: Vec<String>,
+    /// sqlx: the absolute path of the wanted schema, a file or a folder.
+    pub schema: Option<PathBuf>,
+    /// sqlx: the table of applied migrations; `_sqlx_migrations` unless configured.
+    pub table: String,
+    /// command: the shell command that brings a database to head.
+    pub up: Option<String>,
+    /// command: the shell command that writes a migration; `{message}` is replaced, quoted.
+    pub generate: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    Sqlx,
+    Alembic,
+    Command,
+}
+
+impl Tool {
+    pub fn name(self) -> &'static str {
+        match self {
+            Tool::Sqlx => "sqlx",
+            Tool::Alembic => "alembic",
+            Tool::Command => "command",
+        }
+    }
+}
+
+/// How a variable is made from the database that a command is to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    /// A URL with this scheme: `postgresql+pg8000`.
+    Url(String),
+    /// Text with `{host}`, `{port}`, `{user}`, `{password}`, `{database}`, `{url}` in it.
+    Text(String),
+}

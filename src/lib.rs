@@ -1,0 +1,10 @@
+//! devdb: the right Postgres for every developer and every CI job, in one command.
+//!
+//! The house, from top to bottom (imports point down only; see `docs/architecture.md`):
+//! `cli` → `workflow` → { `server`, `migrations`, `schema`, `databases`, `report` } → `postgres` →
+//! { `config`, `event`, `error` }.
+
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod postgres;

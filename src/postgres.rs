@@ -1,0 +1,454 @@
+//! Postgres itself: where it is, connecting, quoting, and databases as whole things.
+//!
+//! The only owner of the `sqlx` crate besides `migrations::sqlx`. Everything runs through the
+//! simple or the extended protocol as it is; no statement is rewritten.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor as _, PgConnection};
+
+use crate::error::{Error, ErrorKind, PostgresError, Result};
+
+pub use sqlx::Row;
+pub use sqlx::postgres::PgRow;
+
+/// A database on a server, with the way to get there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// A host name or address, or the absolute folder of a unix socket.
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Option<String>,
+    pub database: String,
+    /// Further URL parameters, such as `sslmode`.
+    pub options: BTreeMap<String, String>,
+}
+
+// RFC 3986 unreserved characters stay; everything else is encoded, so that any client reads it.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+impl Target {
+    /// Reads `postgres://user:password@host:port/database?option=value`. A `+driver` in the scheme
+    /// is accepted and ignored.
+    ///
+    /// # Errors
+    /// `Usage` where the text is no such URL; the message never holds the password.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bad = |why: String| {
+            Error::usage(format!("not a Postgres URL: {why}"))
+                .hint("write it as postgresql://user:password@host:5432/database")
+        };
+        let url = url::Url::parse(text.trim()).map_err(|e| bad(e.to_string()))?;
+        let scheme = url.scheme().split('+').next().unwrap_or_default();
+        if !matches!(scheme, "postgres" | "postgresql") {
+            return Err(bad(format!("its scheme is {:?}", url.scheme())));
+        }
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let mut options: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        let host = match (options.remove("host"), url.host_str()) {
+            (Some(socket), _) => socket,
+            (None, Some(host)) => decode(host.trim_matches(['[', ']'])),
+            (None, None) => "localhost".to_string(),
+        };
+        let user = match url.username() {
+            "" => options.remove("user").unwrap_or_else(|| "postgres".into()),
+            user => decode(user),
+        };
+        let database = match decode(url.path().trim_start_matches('/')) {
+            name if name.is_empty() => user.clone(),
+            name => name,
+        };
+        let port = options
+            .remove("port")
+            .and_then(|p| p.parse().ok())
+            .or(url.port());
+        Ok(Target {
+            host,
+            port: port.unwrap_or(5432),
+            user,
+            password: url.password().map(decode).or(options.remove("password")),
+            database,
+            options,
+        })
+    }
+
+    /// The same server and user, another database.
+    pub fn with_database(&self, database: impl Into<String>) -> Self {
+        Target {
+            database: database.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The URL with the given scheme (`postgresql`, `postgresql+pg8000` …), password included.
+    pub fn url(&self, scheme: &str) -> String {
+        self.render(scheme, self.password.as_deref().map(encode))
+    }
+
+    fn render(&self, scheme: &str, password: Option<String>) -> String {
+        let mut options: Vec<(String, String)> = self
+            .options
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        let place = if self.is_socket() {
+            options.insert(0, ("host".into(), self.host.clone()));
+            format!("localhost:{}", self.port)
+        } else if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        };
+        let password = password.map(|p| format!(":{p}")).unwrap_or_default();
+        let query: Vec<String> = options
+            .iter()
+            .map(|(k, v)| format!("{}={}", encode(k), encode(v)))
+            .collect();
+        let query = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", query.join("&"))
+        };
+        format!(
+            "{scheme}://{}{password}@{place}/{}{query}",
+            encode(&self.user),
+            encode(&self.database)
+        )
+    }
+
+    pub fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+
+    /// Whether the server can only be on this machine.
+    pub fn is_local(&self) -> bool {
+        self.is_socket() || matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1")
+    }
+
+    fn connect_options(&self) -> Result<PgConnectOptions> {
+        // Every value is set here: the PG* variables of the environment have no say.
+        let ssl = match self.options.get("sslmode").map(String::as_str) {
+            None if self.is_local() => PgSslMode::Disable,
+            None => PgSslMode::Prefer,
+            Some(mode) => mode.parse().map_err(|_| {
+                Error::usage(format!("unknown sslmode {mode:?} in {self}"))
+                    .hint("use disable, prefer, require, verify-ca or verify-full")
+            })?,
+        };
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .port(self.port)
+            .username(&self.user)
+            .database(&self.database)
+            .application_name("devdb")
+            .ssl_mode(ssl)
+            .disable_statement_logging();
+        options = if self.is_socket() {
+            options.socket(&self.host)
+        } else {
+            options.host(&self.host)
+        };
+        if let Some(password) = &self.password {
+            options = options.password(password);
+        }
+        if let Some(certificate) = self.options.get("sslrootcert") {
+            options = options.ssl_root_cert(Path::new(certificate));
+        }
+        Ok(options)
+    }
+}
+
+/// Shows the URL without its password: the form for messages.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render("postgresql", None))
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
+/// An open session. Dropping it without [`Connection::close`] just cuts the socket.
+#[derive(Debug)]
+pub struct Connection {
+    inner: PgConnection,
+    target: Target,
+}
+
+/// Opens a session, waiting at most ten seconds.
+///
+/// # Errors
+/// `Server` where nobody listens or answers; `Postgres` with the SQLSTATE where the server refuses
+/// (`3D000` no such database, `28P01` wrong password, `57P03` starting up).
+pub async fn connect(target: &Target) -> Result<Connection> {
+    connect_within(target, Duration::from_secs(10)).await
+}
+
+/// [`connect`] with another time limit.
+pub async fn connect_within(target: &Target, limit: Duration) -> Result<Connection> {
+    let options = target.connect_options()?;
+    match tokio::time::timeout(limit, PgConnection::connect_with(&options)).await {
+        Ok(Ok(inner)) => Ok(Connection {
+            inner,
+            target: target.clone(),
+        }),
+        Ok(Err(error @ sqlx::Error::Database(_))) => {
+            Err(error_from(error).context(format_args!("cannot connect to {target}")))
+        }
+        Ok(Err(error)) => Err(Error::server(format!(
+            "cannot connect to {target}: {error}"
+        ))),
+        Err(_) => Err(Error::server(format!(
+            "no answer from {target} within {} s",
+            limit.as_secs_f32()
+        ))),
+    }
+}
+
+impl Connection {
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The driver's own connection, for `migrations::sqlx`.
+    pub fn driver(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    /// Runs one or several statements through the simple protocol, exactly as they stand.
+    ///
+    /// # Errors
+    /// `Postgres`, with SQLSTATE and position.
+    pub async fn execute(&mut self, sql: &str) -> Result<()> {
+        self.inner
+            .execute(AssertSqlSafe(sql))
+            .await
+            .map(|_| ())
+            .map_err(error_from)
+    }
+
+    /// Runs one query and gives all rows; parameters are text (`$1` … cast in the SQL).
+    pub async fn fetch(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<PgRow>> {
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for parameter in parameters {
+            query = query.bind(parameter.to_string());
+        }
+        query.fetch_all(&mut self.inner).await.map_err(error_from)
+    }
+
+    /// The first column of the first row, where there is a row.
+    pub async fn fetch_value<T>(&mut self, sql: &str, parameters: &[&str]) -> Result<Option<T>>
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        let rows = self.fetch(sql, parameters).await?;
+        rows.first()
+            .map(|row| row.try_get(0).map_err(error_from))
+            .transpose()
+    }
+
+    /// Says goodbye to the server, so that the session is gone when this returns.
+    pub async fn close(self) {
+        // A server that is gone already has no session left to close.
+        let _ = self.inner.close().await;
+    }
+}
+
+/// Translates the driver's error; also used by `migrations::sqlx`.
+pub fn error_from(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return Error::new(ErrorKind::Postgres, error.to_string());
+    };
+    let Some(pg) = database.try_downcast_ref::<PgDatabaseError>() else {
+        return Error::new(ErrorKind::Postgres, error.to_string());
+    };
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let detail: Vec<String> = [
+        pg.detail().map(str::to_owned),
+        pg.r#where().map(|w| format!("in {w}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mut result = Error::new(
+        ErrorKind::Postgres,
+        format!("{} ({})", pg.message(), pg.code()),
+    )
+    .with_postgres(PostgresError {
+        code: pg.code().to_owned(),
+        message: pg.message().to_owned(),
+        detail: owned(pg.detail()),
+        hint: owned(pg.hint()),
+        position: match pg.position() {
+            Some(PgErrorPosition::Original(position)) => Some(position),
+            _ => None,
+        },
+        context: owned(pg.r#where()),
+    });
+    if !detail.is_empty() {
+        result = result.detail(detail.join("\n"));
+    }
+    if let Some(hint) = pg.hint() {
+        result = result.hint(hint);
+    }
+    result
+}
+
+/// An identifier, always quoted.
+pub fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string literal that reads the same under every `standard_conforming_strings`.
+pub fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+/// Whole databases. Each function takes a session on another database of the same server.
+pub mod database {
+    use super::{Connection, Result, quote_ident, quote_literal};
+
+    pub async fn exists(on: &mut Connection, name: &str) -> Result<bool> {
+        Ok(on
+            .fetch_value::<i32>(
+                "select 1 from pg_catalog.pg_database where datname = $1",
+                &[name],
+            )
+            .await?
+            .is_some())
+    }
+
+    /// Makes a database from `template0`, with the server's own encoding and locale.
+    pub async fn create(on: &mut Connection, name: &str) -> Result<()> {
+        on.execute(&format!(
+            "create database {} template template0",
+            quote_ident(name)
+        ))
+        .await
+    }
+
+    /// Makes a clone of `template`, which nobody may be connected to. Blocks are written through
+    /// the log instead of a checkpoint on either side: for small databases that is the faster way.
+    pub async fn clone(on: &mut Connection, name: &str, template: &str) -> Result<()> {
+        on.execute(&format!(
+            "create database {} template {} strategy wal_log",
+            quote_ident(name),
+            quote_ident(template)
+        ))
+        .await
+    }
+
+    /// Drops it if it is there, disconnecting whoever uses it.
+    pub async fn drop(on: &mut Connection, name: &str) -> Result<()> {
+        on.execute(&format!(
+            "drop database if exists {} with (force)",
+            quote_ident(name)
+        ))
+        .await
+    }
+
+    pub async fn rename(on: &mut Connection, from: &str, to: &str) -> Result<()> {
+        on.execute(&format!(
+            "alter database {} rename to {}",
+            quote_ident(from),
+            quote_ident(to)
+        ))
+        .await
+    }
+
+    /// Sets the comment, where devdb keeps its mark.
+    pub async fn comment(on: &mut Connection, name: &str, text: &str) -> Result<()> {
+        on.execute(&format!(
+            "comment on database {} is {}",
+            quote_ident(name),
+            quote_literal(text)
+        ))
+        .await
+    }
+
+    /// Who is connected to it, as `application (user, client address)`, most recent first.
+    pub async fn clients(on: &mut Connection, name: &str) -> Result<Vec<String>> {
+        use sqlx::Row;
+        let rows = on
+            .fetch(
+                "select coalesce(nullif(application_name, ''), 'unnamed client'), \
+                        coalesce(usename::text, '?'), \
+                        coalesce(pg_catalog.host(client_addr), 'local') \
+                 from pg_catalog.pg_stat_activity \
+                 where datname = $1 and pid <> pg_catalog.pg_backend_pid() \
+                   and backend_type = 'client backend' \
+                 order by backend_start desc",
+                &[name],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let part = |i: usize| row.try_get::<String, _>(i).map_err(super::error_from);
+                Ok(format!("{} ({}, {})", part(0)?, part(1)?, part(2)?))
+            })
+            .collect()
+    }
+
+    /// Ends every other session in it.
+    pub async fn disconnect(on: &mut Connection, name: &str) -> Result<()> {
+        on.fetch(
+            "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
+             where datname = $1 and pid <> pg_catalog.pg_backend_pid()",
+            &[name],
+        )
+        .await
+        .map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_survives_the_round_trip() {
+        for text in [
+            "postgresql://postgres:postgres@127.0.0.1:5432/app",
+            "postgresql://u%40x:p%25%2F%3A@127.0.0.1:5432/my%20db?sslmode=require",
+            "postgresql://postgres@[::1]:5433/app",
+            "postgresql://postgres@localhost:5432/app?host=%2Fvar%2Frun%2Fpostgresql",
+        ] {
+            assert_eq!(Target::parse(text).unwrap().url("postgresql"), text);
+        }
+    }
+
+    #[test]
+    fn messages_never_show_the_password() {
+        let target = Target::parse("postgresql+asyncpg://me:secret@db:1/x").unwrap();
+        assert_eq!(target.to_string(), "postgresql://me@db:1/x");
+        assert!(!format!("{target:?}").contains("secret"));
+    }
+
+    #[test]
+    fn literals_and_identifiers_are_quoted() {
+        assert_eq!(quote_ident("a\"b"), "\"a\"\"b\"");
+        assert_eq!(quote_literal("it's"), "'it''s'");
+        assert_eq!(quote_literal("a\\b'"), "E'a\\\\b'''");
+    }
+}
