@@ -5,6 +5,7 @@
 //! { `config`, `event`, `error` }.
 
 pub mod config;
+pub mod databases;
 pub mod error;
 pub mod event;
 pub mod postgres;
