@@ -48,17 +48,12 @@ pub async fn find_base(
     Ok((comment.as_ref() == Some(&key.0)).then_some(name))
 }
 
-/// Keeps a clone of `from` as the project's base; an older one is dropped. Nobody may be connected
-/// to `from`, and nobody can connect to the base.
-pub async fn keep_as_base(
-    on: &mut Connection,
-    names: &Names,
-    from: &str,
-    key: &BaseKey,
-) -> Result<String> {
+/// The finished `fresh` database becomes the project's base; an older one is dropped. Nobody can
+/// connect to a base.
+pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> Result<String> {
     let name = names.base();
     database::drop(on, &name).await?;
-    clone_from(on, &name, from).await?;
+    database::rename(on, &names.fresh(), &name).await?;
     on.execute(&format!(
         "alter database {} allow_connections false",
         quote_ident(&name)
