@@ -54,7 +54,7 @@ build_rootfs() {
 
   # A Debian user of uid 999 and no cluster made by the packages themselves, both decided before they are unpacked.
   # shellcheck disable=SC2016  # "$1" is the hook's: the new root
-  mmdebstrap --quiet --variant=essential --format=tar \
+  mmdebstrap --quiet --variant=essential --format=tar --skip=cleanup/run \
     --include="$(IFS=,; echo "${packages[*]}")" \
     ${options[@]+"${options[@]}"} \
     --aptopt='APT::Install-Recommends "false"' \
@@ -78,7 +78,9 @@ build_rootfs() {
     --customize-hook='
       mkdir -p "$1/docker-entrypoint-initdb.d"
       chroot "$1" install -d -o postgres -g postgres -m 1777 /var/lib/postgresql /var/lib/postgresql/data
-      chroot "$1" install -d -o postgres -g postgres -m 3777 /var/run/postgresql' \
+      rm -rf "$1/run/"*
+      install -d -m 1777 "$1/run/lock"
+      chroot "$1" install -d -o postgres -g postgres -m 3777 /run/postgresql' \
     --customize-hook='
       cd "$1"
       rm -rf usr/share/i18n usr/share/postgresql-common/pgdg usr/share/perl/*/pod \
