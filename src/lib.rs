@@ -7,4 +7,5 @@
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod migrations;
 pub mod postgres;
