@@ -138,14 +138,18 @@ async fn the_table_is_what_sqlx_cli_writes() {
     );
     let mut connection = database.connect().await;
     // As `sqlx migrate run` of sqlx-cli 0.9.0 left it for the same three files.
-    insta::assert_snapshot!(value(&mut connection, TABLE).await, @"");
+    insta::assert_snapshot!(value(&mut connection, TABLE).await, @"
+    1 users t c03b95f5b16222cef94167c90241c4fc7688bac67b0359c5a0bcbfaab2a8763e58c7ef5b1a900b7bb8a2e2558ad90fa9
+    2 add a tag t d15d2197433c9a5abc1b9b41bdb7a12d0e08907646eebbc5a3cb0ea435b54d7b14112100b06ef58d515907bde8832d29
+    202401311200001 fifteen [digits] (x) t ee9c201fbac4dde023fe0af52ce3ca6140acf973e8da3925970f9c80580e0947ecb3cad053d64a7b98a8f02c769bd446
+    ");
     let columns = value(
         &mut connection,
         "select string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull), ', ' \
          order by attnum) from pg_attribute where attrelid = '_sqlx_migrations'::regclass and attnum > 0",
     )
     .await;
-    insta::assert_snapshot!(columns, @"");
+    insta::assert_snapshot!(columns, @"version bigint t, description text t, installed_on timestamp with time zone t, success boolean t, checksum bytea t, execution_time bigint t");
     let unset = value(
         &mut connection,
         "select count(*)::text from _sqlx_migrations where execution_time <= 0",
@@ -251,23 +255,35 @@ async fn two_files_of_one_version_are_named() {
     project.file("002_labels.sql", "select 1");
     let error = project.devdb().chain().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Migration);
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @"
+    two migrations have version 2: 002_labels.sql and 2_tags.sql
+    hint: rename the newer one to a later version; nothing was run
+    ");
 }
 
 #[tokio::test]
 async fn names_and_bytes_that_sqlx_cannot_read_are_named() {
     let project = Project::new(&[("one_users.sql", "")]);
-    insta::assert_snapshot!(shown(&project.devdb().chain().unwrap_err(), &project), @"");
+    insta::assert_snapshot!(shown(&project.devdb().chain().unwrap_err(), &project), @r#"
+    migrations/one_users.sql does not begin with a version: "one" is not a whole number below 2^63
+    hint: name it <version>_<description>.sql, such as 20240131120000_add_tags.sql
+    "#);
     let project = Project::new(&[]);
     std::fs::write(
         project.dir().join("1_latin.sql"),
         b"select 1;\nselect '\xe4';",
     )
     .unwrap();
-    insta::assert_snapshot!(shown(&project.devdb().chain().unwrap_err(), &project), @"");
+    insta::assert_snapshot!(shown(&project.devdb().chain().unwrap_err(), &project), @"
+    migrations/1_latin.sql:2 is not UTF-8
+    hint: save the file as UTF-8; sqlx reads nothing else
+    ");
     let project = Project::new(&[]);
     std::fs::remove_dir(project.dir()).unwrap();
-    insta::assert_snapshot!(shown(&project.devdb().chain().unwrap_err(), &project), @"");
+    insta::assert_snapshot!(shown(&project.devdb().chain().unwrap_err(), &project), @"
+    cannot read migrations in migrations: No such file or directory (os error 2)
+    hint: set `dir` under [migrations] in devdb.toml to the folder of the files
+    ");
 }
 
 #[tokio::test]
@@ -286,7 +302,12 @@ async fn odd_files_are_warned_about() {
         .iter()
         .map(|p| format!("{p} [{}]", p.hint))
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @"
+    setup.sql is not read: its name has no `_` after a version [name it <version>_<description>.sql, or move it out of the folder]
+    2_plain.sql is a plain file among reversible ones: it cannot be rolled back [rename it to 2_plain.up.sql and write 2_plain.down.sql]
+    3_up.up.sql has no .down.sql beside it [write 3_up.down.sql; it may be empty]
+    4_down.down.sql has no .up.sql beside it [write the .up.sql file, or delete this one]
+    ");
     chain.ensure_sound().unwrap();
 }
 
@@ -308,7 +329,10 @@ async fn an_edited_file_stops_everything_before_it_runs() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @"
+    2_tags.sql was changed after it was applied
+    hint: put it back and write a further migration; or `devdb reset` if it was not released yet
+    ");
     let early = value(
         &mut connection,
         "select coalesce(to_regclass('early')::text, 'none')",
@@ -332,7 +356,10 @@ async fn other_line_ends_are_told_from_an_edit() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @r#"
+    2_tags.sql has other line ends than when it was applied
+    hint: write `*.sql text eol=lf` into .gitattributes and check it out again, or set ignored-chars = ["\r"] in sqlx.toml
+    "#);
 }
 
 #[tokio::test]
@@ -357,7 +384,10 @@ async fn a_missing_file_stops_and_is_named() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @"
+    migration 2 (tags) is applied, but its file is gone
+    hint: bring the file back (another branch?), or `devdb reset`
+    ");
 }
 
 #[tokio::test]
@@ -379,7 +409,10 @@ async fn an_unfinished_migration_stops() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @"
+    migration 3 (name) began and never finished
+    hint: `devdb reset`, or repair by hand and delete its row from _sqlx_migrations
+    ");
 }
 
 #[tokio::test]
@@ -404,7 +437,7 @@ async fn a_late_addition_is_named_and_runs_as_in_sqlx() {
     let mut connection = database.connect().await;
     let standing = devdb.standing(&mut connection).await.unwrap();
     assert_eq!(kinds(&standing), [ProblemKind::OutOfOrder]);
-    insta::assert_snapshot!(standing.problems[0].to_string(), @"");
+    insta::assert_snapshot!(standing.problems[0].to_string(), @"2_tags.sql is not applied, though the later 3 is: it will run out of order");
     let ran = devdb
         .migrate(&database.target, None, &Events::silent())
         .await
@@ -426,12 +459,18 @@ async fn migrate_to_a_version_goes_there_and_no_further() {
         .migrate(&database.target, Some("1"), &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&older, &project), @"");
+    insta::assert_snapshot!(shown(&older, &project), @"
+    version 1 is older than 2, which is already applied
+    hint: go back with `devdb rollback --to 1`
+    ");
     let unknown = devdb
         .migrate(&database.target, Some("7"), &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&unknown, &project), @"");
+    insta::assert_snapshot!(shown(&unknown, &project), @"
+    no migration has version 7
+    hint: the last one is 3; see `devdb history`
+    ");
 }
 
 fn reversible() -> Project {
@@ -472,7 +511,10 @@ async fn rollback_by_steps_to_a_version_and_to_the_beginning() {
         .rollback(&database.target, &Rollback::To("2".into()), &silent)
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&not_there, &project), @"");
+    insta::assert_snapshot!(shown(&not_there, &project), @"
+    version 2 is not applied yet
+    hint: go forward with `devdb migrate --to 2`
+    ");
     assert_eq!(back(Rollback::Base).await, "1");
     assert_eq!(back(Rollback::Steps(3)).await, "");
     let mut connection = database.connect().await;
@@ -521,7 +563,10 @@ async fn a_migration_without_a_way_back_is_not_skipped() {
         .rollback(&database.target, &Rollback::Base, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @"
+    3_t.up.sql cannot be rolled back: it has no down file; nothing was run
+    hint: write the .down.sql file, or use `devdb reset`
+    ");
     let standing = project
         .devdb()
         .standing(&mut database.connect().await)
@@ -567,7 +612,14 @@ async fn a_failing_statement_is_shown_in_its_file() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Migration);
     assert_eq!(error.sqlstate(), Some("42704"));
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @r#"
+    3_name.sql:3: type "textt" does not exist (42704)
+      migrations/3_name.sql:3:11
+      2 | alter table users
+      3 | 	add name textt;
+        | 	         ^
+    hint: nothing of this file was kept; those before it stay applied. Mend it and run again
+    "#);
     let standing = project
         .devdb()
         .standing(&mut database.connect().await)
@@ -588,7 +640,12 @@ async fn a_failure_without_a_place_names_file_and_cause() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @r#"
+    1_a.sql: duplicate key value violates unique constraint "a_pkey" (23505)
+      migrations/1_a.sql
+      Key (id)=(1) already exists.
+    hint: nothing of this file was kept; those before it stay applied. Mend it and run again
+    "#);
 }
 
 #[tokio::test]
@@ -601,7 +658,11 @@ async fn statements_that_hate_transactions() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&inside, &project), @"");
+    insta::assert_snapshot!(shown(&inside, &project), @"
+    2_i.sql: CREATE INDEX CONCURRENTLY cannot run inside a transaction block (25001)
+      migrations/2_i.sql
+    hint: begin the file with `-- no-transaction` and leave this statement alone in it
+    ");
     project.file(
         "2_i.sql",
         "-- no-transaction\ncreate index concurrently on a (id);\nselect 1;",
@@ -610,7 +671,11 @@ async fn statements_that_hate_transactions() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&several, &project), @"");
+    insta::assert_snapshot!(shown(&several, &project), @"
+    2_i.sql: CREATE INDEX CONCURRENTLY cannot run inside a transaction block (25001)
+      migrations/2_i.sql
+    hint: Postgres runs several statements of one file in one transaction: leave this one alone in its file
+    ");
     project.file(
         "2_i.sql",
         "-- no-transaction\ncreate index concurrently on a (id);",
@@ -633,7 +698,10 @@ async fn a_file_that_changes_the_search_path_is_explained() {
         .migrate(&database.target, None, &Events::silent())
         .await
         .unwrap_err();
-    insta::assert_snapshot!(shown(&error, &project), @"");
+    insta::assert_snapshot!(shown(&error, &project), @r#"
+    1_dump.sql ran, but was not recorded: relation "_sqlx_migrations" does not exist (42P01)
+    hint: the file changes search_path for the whole session, so that _sqlx_migrations is not found; delete that line, or use `set local`
+    "#);
 }
 
 #[tokio::test]
@@ -757,7 +825,14 @@ fn new_files_follow_the_style_of_the_chain() {
         ("20230101000000_a.down.sql", ""),
     ]);
     assert!(project.devdb().is_reversible().unwrap());
-    insta::assert_snapshot!(write(&project, &[body("a"), body("b")]).replace(' ', "\n"), @"");
+    insta::assert_snapshot!(write(&project, &[body("a"), body("b")]).replace(' ', "\n"), @"
+    20230101000000_a.down.sql
+    20230101000000_a.up.sql
+    20240131235959_add_tags.down.sql
+    20240131235959_add_tags.up.sql
+    20240201000000_add_tags_2.down.sql
+    20240201000000_add_tags_2.up.sql
+    ");
 
     // sqlx-cli counts on where the last two versions are neighbours.
     let project = Project::new(&[("001_a.sql", ""), ("002_b.sql", "")]);
