@@ -8,4 +8,5 @@ pub mod config;
 pub mod databases;
 pub mod error;
 pub mod event;
+pub mod migrations;
 pub mod postgres;

@@ -14,11 +14,13 @@ mod model;
 mod project;
 mod resolve;
 mod settings;
+mod sqlx_toml;
 mod target;
 
 pub use layers::{Entry, Layers, Origin, Value};
 pub use model::*;
 pub use resolve::{DEFAULT_IMAGE, load};
+pub use sqlx_toml::SqlxToml;
 pub use target::Target;
 
 /// What the process was started with.

@@ -90,7 +90,11 @@ fn rooms_used(text: &str) -> Vec<String> {
         let rest = &text[at + "crate::".len()..];
         let names = match rest.strip_prefix('{') {
             Some(list) => list.split('}').next().unwrap_or_default().split(','),
-            None => rest.split('\u{0}').next().unwrap_or_default().split('\u{0}'),
+            None => rest
+                .split('\u{0}')
+                .next()
+                .unwrap_or_default()
+                .split('\u{0}'),
         };
         for name in names {
             let name: String = name
@@ -161,7 +165,15 @@ fn an_outside_crate_has_one_owner() {
 
 #[test]
 fn only_cli_prints_asks_or_exits() {
-    let words = ["println!(", "eprintln!(", "print!(", "dbg!(", "process::exit", "stdout()", "stderr()"];
+    let words = [
+        "println!(",
+        "eprintln!(",
+        "print!(",
+        "dbg!(",
+        "process::exit",
+        "stdout()",
+        "stderr()",
+    ];
     let mut broken = Vec::new();
     for source in sources().iter().filter(|s| room(&s.path) != "cli") {
         for word in words.iter().filter(|w| source.text.contains(**w)) {

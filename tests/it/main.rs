@@ -1,1 +1,4 @@
+mod support;
 
+mod house;
+mod migrations_sqlx;
