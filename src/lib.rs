@@ -8,5 +8,6 @@ pub mod config;
 pub mod databases;
 pub mod error;
 pub mod event;
+pub mod excerpt;
 pub mod migrations;
 pub mod postgres;

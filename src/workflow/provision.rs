@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::config::{Config, ServerKind, Target};
 use crate::databases::{self, BaseKey, clone_from};
-use crate::error::{Error, ErrorKind, Named, Result};
-use crate::postgres::{self, Connection, database, quote_ident, sql_excerpt};
+use crate::error::{Error, Named, Result};
+use crate::excerpt;
+use crate::postgres::{self, Connection, database, quote_ident};
 
 use super::Context;
 
@@ -138,7 +139,7 @@ pub(super) async fn run_file(connection: &mut Connection, file: &Path) -> Result
     connection
         .execute(&text)
         .await
-        .map_err(|e| sql_excerpt(file, &text, e).with_kind(ErrorKind::Migration))
+        .map_err(|e| excerpt::failed_file(file, &text, e))
 }
 
 fn key(config: &Config) -> Result<BaseKey> {
