@@ -1,5 +1,6 @@
 //! From arguments to workflows to output and exit code.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -183,7 +184,9 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             show::variables(ui, &variables, args.format == EnvFormat::Shell);
         }
         Command::Psql(args) => {
-            let command = workflow::psql(&context(ui, global)?, &args.arguments).await?;
+            let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+            let context = context(ui, global)?;
+            let command = workflow::psql(&context, &args.arguments, terminal).await?;
             return Err(replace_process(command));
         }
         Command::Config => show::config(ui, &context(ui, global)?.loaded),
@@ -213,7 +216,7 @@ fn how_far(args: args::Rollback) -> Result<Rollback> {
 
 /// Becomes the other program, so that terminal, signals and exit code are its own. Returns only
 /// where that fails.
-fn replace_process(command: crate::server::PsqlCommand) -> Error {
+fn replace_process(command: crate::server::Command) -> Error {
     use std::os::unix::process::CommandExt;
     let failure = std::process::Command::new(&command.program)
         .args(&command.args)

@@ -49,10 +49,9 @@ pub fn reset(ui: &Ui, reset: &Reset) {
         count(reset.migrations, "migration"),
         seconds(reset.took)
     ));
-    if !reset.aside.is_empty() {
+    if let Some(aside) = &reset.aside {
         ui.say(&dim(&format!(
-            "  the old data is kept aside ({}): `devdb undo` brings it back",
-            reset.aside
+            "  the old data is kept aside ({aside}): `devdb undo` brings it back"
         )));
     }
     ui.data(&reset.url);

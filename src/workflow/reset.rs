@@ -23,7 +23,7 @@ pub struct Reset {
     /// How many migrations were replayed.
     pub migrations: usize,
     /// What was put aside, for people.
-    pub aside: String,
+    pub aside: Option<String>,
     /// Seconds.
     pub took: f64,
     #[serde(skip)]
@@ -59,7 +59,7 @@ pub async fn reset(context: &Context, adopt: bool) -> Result<Reset> {
 pub(super) async fn with_server(context: &Context, server: &Server, adopt: bool) -> Result<Reset> {
     let started = Instant::now();
     tell_clients(context).await;
-    match server.reset_data(adopt, &context.events).await? {
+    match server.reset_data(&context.events, adopt).await? {
         DataReset::Fresh { target, aside } => {
             let (dev, _) = provision::dev_database(context, &target).await?;
             // With init scripts the image made the dev database; its base is taken before the replay.
@@ -70,8 +70,8 @@ pub(super) async fn with_server(context: &Context, server: &Server, adopt: bool)
             server.finish_reset().await?;
             Ok(report(dev, ran, aside, started))
         }
-        DataReset::Unsupported { reason } => {
-            context.events.detail(format!("{reason}: the dev database alone is replaced"));
+        DataReset::Unsupported { why } => {
+            context.events.detail(format!("{why}: the dev database alone is replaced"));
             replace_database(context, server, started).await
         }
     }
@@ -84,7 +84,7 @@ fn kept_aside(error: Error) -> Error {
     }
 }
 
-fn report(target: Target, ran: Vec<Ran>, aside: String, started: Instant) -> Reset {
+fn report(target: Target, ran: Vec<Ran>, aside: Option<String>, started: Instant) -> Reset {
     Reset {
         url: target.url("postgresql"),
         database: target.database.clone(),
@@ -137,12 +137,13 @@ async fn replace_database(context: &Context, server: &Server, started: Instant) 
         Some(_) => apply(context, &mut context.tool()?, &fresh, None).await?,
         None => Vec::new(),
     };
+    let was_there = database::exists(&mut connection, &config.database.name).await?;
     databases::put_aside(&mut connection, &names, &config.database.name).await?;
     connection.close().await;
     Ok(report(
         context.dev(&maintenance),
         ran,
-        format!("database {}", names.aside()),
+        was_there.then(|| format!("database {}", names.aside())),
         started,
     ))
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::config::Target;
 use crate::error::Result;
-use crate::server::{PsqlCommand, Server};
+use crate::server::{Command, Server};
 
 use super::{Context, provision};
 
@@ -34,7 +34,7 @@ pub async fn down(context: &Context, wipe: bool) -> Result<()> {
     let _lock = context.lock("down").await?;
     let server = context.server().await?;
     match wipe {
-        true => server.remove(true, &context.events).await,
+        true => server.remove(&context.events, true).await,
         false => server.stop(&context.events).await,
     }
 }
@@ -44,7 +44,7 @@ pub async fn logs(
     context: &Context,
     follow: bool,
     tail: Option<u32>,
-    each: impl FnMut(&str) + Send,
+    each: impl FnMut(&str),
 ) -> Result<()> {
     context.server().await?.logs(follow, tail, each).await
 }
@@ -71,8 +71,10 @@ pub async fn variables(context: &Context) -> Result<Vec<(String, String)>> {
     Ok(context.variables(&url(context).await?))
 }
 
-/// The psql to run, in the dev database.
-pub async fn psql(context: &Context, arguments: &[String]) -> Result<PsqlCommand> {
+/// The psql to run, in the dev database; `terminal` says whether a person sits before it.
+pub async fn psql(context: &Context, arguments: &[String], terminal: bool) -> Result<Command> {
     let (target, server) = dev(context).await?;
-    server.psql(&target, arguments).await
+    let mut command = server.psql(&target, terminal)?;
+    command.args.extend_from_slice(arguments);
+    Ok(command)
 }
