@@ -10,7 +10,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-image=${DEVDB_BUILD_IMAGE:-devdb/pgvector:pg17}
+image=devdb/pgvector:pg17
 suite=trixie
 pg_major=17
 packages=(

@@ -70,17 +70,6 @@ clean_up() {
   exit $status
 }
 
-# What the developer's shell happens to have set is not what is tested.
-forget_environment() {
-  local name
-  for name in $(compgen -e); do
-    case $name in
-      DEVDB_TEST_*) ;;
-      DEVDB_* | DATABASE_URL | PG[A-Z]* | COMPOSE_*) unset "$name" ;;
-    esac
-  done
-}
-
 prepare() {
   ensure_rust
   ensure_nextest
