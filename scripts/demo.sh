@@ -14,7 +14,7 @@ if [[ -t 1 && -z ${NO_COLOR-} ]]; then
   bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'
 fi
 
-tell() { printf '\n%s\n' "$@"; }
+tell() { echo; printf '%s\n' "$@"; }
 
 # run COMMAND: shows a command line, then runs exactly that.
 run() {
@@ -22,7 +22,7 @@ run() {
   printf '\n%s$ %s%s\n' "$bold" "$1" "$plain"
   eval "$1" </dev/null || status=$?
   if [[ -n $began ]]; then
-    awk -v a="$began" -v b="$EPOCHREALTIME" -v d="$dim" -v p="$plain" 'BEGIN { printf "%s(%.1f s)%s\n", d, b - a, p }'
+    awk -v a="$began" -v b="$EPOCHREALTIME" -v d="$dim" -v p="$plain" 'BEGIN { if (b - a >= 0.5) printf "%s(%.1f s)%s\n", d, b - a, p }'
   fi
   [[ $status -eq 0 ]] || fail "that should have worked, but ended with exit code $status" || return $status
 }
@@ -54,7 +54,7 @@ clean_up() {
 choose_server() {
   local wanted=${DEVDB_DEMO_SERVER:-auto} image
   case $wanted in auto | docker | local) ;; *)
-    fail "DEVDB_DEMO_SERVER=$wanted" "it may be docker or local" || return
+    fail "DEVDB_DEMO_SERVER is '$wanted'" "set it to docker or local, or unset it" || return
     ;;
   esac
   local named=${DEVDB_SERVER_IMAGE-} bin=${DEVDB_PG_BIN-}
@@ -145,9 +145,11 @@ SQL
 
   tell 'Back to exactly what a wiped server and a full replay give, the new migration included.'
   run 'devdb reset --yes'
-  [[ $(ask "select count(*) from pg_class where relname in ('import_leftovers', 'by_hand_idx')") == 0 ]] ||
+  run 'devdb psql -- -c "\dt"'
+  [[ $(ask "select count(*) from pg_class where relname in ('import_leftovers', 'by_hand_idx')") == 0 &&
+    $(ask "select count(*) from pg_attribute where attname = 'scratch_notes'") == 0 ]] ||
     fail "the drift survived the reset"
-  run 'devdb psql -- -c "\d documents"'
+  echo "The tags are there, and what was made by hand is gone."
   run 'devdb status'
 
   tell "${bold}Done in $((SECONDS - started)) s.${plain} A server was started, drifted, was left alone by \`generate\`, and was reset. What to type next:" \

@@ -71,6 +71,7 @@ clean_up() {
 }
 
 prepare() {
+  local named=${DEVDB_SERVER_IMAGE-}
   ensure_rust
   ensure_nextest
   ensure_engine
@@ -89,7 +90,7 @@ prepare() {
 
   if [[ -z ${DEVDB_TEST_URL-} ]]; then
     docker container inspect devdb-test-server >/dev/null 2>&1 || test_server_is_ours=true
-    DEVDB_TEST_URL=$(DEVDB_SERVER_IMAGE=$DEVDB_TEST_IMAGE scripts/test-server.sh)
+    DEVDB_TEST_URL=$(DEVDB_SERVER_IMAGE=$named scripts/test-server.sh)
     export DEVDB_TEST_URL
   fi
 }
