@@ -10,7 +10,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-image=${DEVDB_BUILD_IMAGE:-devdb/pgvector:pg17}
+image=devdb/pgvector:pg17
 suite=trixie
 pg_major=17
 packages=(
@@ -23,7 +23,7 @@ packages=(
 say() { printf '%s\n' "$*" >&2; }
 
 inputs_hash() {
-  (cd "$here" && sha256sum build.sh Dockerfile docker-entrypoint.sh) | sha256sum | cut -c1-16
+  (cd "$here" && cat build.sh Dockerfile docker-entrypoint.sh) | cksum | cut -d ' ' -f 1
 }
 
 # This machine's own Debian mirror (or proxy), as sources for $suite; nothing on machines that are not Debian's:

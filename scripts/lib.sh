@@ -61,6 +61,17 @@ with_lock() {
   return $status
 }
 
+# What the developer's shell happens to have set is neither what is tested nor what is shown.
+forget_environment() {
+  local name
+  for name in $(compgen -e); do
+    case $name in
+      DEVDB_TEST_* | DEVDB_DEMO_*) ;;
+      DEVDB_* | DATABASE_URL | PG[A-Z]* | COMPOSE_*) unset "$name" ;;
+    esac
+  done
+}
+
 # --- packages -------------------------------------------------------------------------------------------------------
 
 package_installed() { [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == 'install ok installed' ]]; }

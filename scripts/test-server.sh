@@ -30,9 +30,10 @@ is_ready() {
 }
 
 start() {
-  local image=$1 spec=$2 arguments=() setting end=$((SECONDS + 60))
+  local spec=$1 image arguments=() setting end=$((SECONDS + 60))
   # One that runs is never replaced because it is slow to answer: others are using it.
   if [[ $(running_spec) != "$spec" ]]; then
+    image=$(ensure_image)
     say "starting the test server ($image)"
     docker rm --force --volumes "$container" >/dev/null 2>&1 || true
     for setting in "${settings[@]}"; do arguments+=(-c "$setting"); done
@@ -71,10 +72,10 @@ main() {
   esac
 
   ensure_engine
-  local image spec
-  image=$(ensure_image)
-  spec=$(docker image inspect --format '{{.Id}}' "$image" | cat - <(printf '%s\n' "${settings[@]}") | sha256sum | cut -c1-16)
-  is_ready "$spec" || with_lock test-server start "$image" "$spec"
+  # Not the image's hash: another checkout that builds a slightly different image must not take the server away.
+  local spec
+  spec=$(printf '%s\n' "${DEVDB_SERVER_IMAGE-}" "${settings[@]}" | cksum | cut -d ' ' -f 1)
+  is_ready "$spec" || with_lock test-server start "$spec"
   printf 'postgresql://postgres:postgres@%s/postgres\n' "$(docker port "$container" 5432/tcp | head -n 1)"
 }
 

@@ -70,18 +70,8 @@ clean_up() {
   exit $status
 }
 
-# What the developer's shell happens to have set is not what is tested.
-forget_environment() {
-  local name
-  for name in $(compgen -e); do
-    case $name in
-      DEVDB_TEST_*) ;;
-      DEVDB_* | DATABASE_URL | PG[A-Z]* | COMPOSE_*) unset "$name" ;;
-    esac
-  done
-}
-
 prepare() {
+  local named=${DEVDB_SERVER_IMAGE-}
   ensure_rust
   ensure_nextest
   ensure_engine
@@ -100,7 +90,7 @@ prepare() {
 
   if [[ -z ${DEVDB_TEST_URL-} ]]; then
     docker container inspect devdb-test-server >/dev/null 2>&1 || test_server_is_ours=true
-    DEVDB_TEST_URL=$(DEVDB_SERVER_IMAGE=$DEVDB_TEST_IMAGE scripts/test-server.sh)
+    DEVDB_TEST_URL=$(DEVDB_SERVER_IMAGE=$named scripts/test-server.sh)
     export DEVDB_TEST_URL
   fi
 }
