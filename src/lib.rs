@@ -11,3 +11,4 @@ pub mod event;
 pub mod excerpt;
 pub mod migrations;
 pub mod postgres;
+pub mod server;
