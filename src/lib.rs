@@ -5,7 +5,11 @@
 //! { `config`, `event`, `error` }.
 
 pub mod config;
+pub mod databases;
 pub mod error;
 pub mod event;
+pub mod excerpt;
+pub mod migrations;
 pub mod postgres;
 pub mod schema;
+pub mod server;

@@ -141,7 +141,8 @@ impl fmt::Display for Property {
             Some(value) => text::one_line(&value.to_string()),
             None => "none".to_owned(),
         };
-        let is_true = |value: &Option<Value>| matches!(value, Some(Value::Text(t)) if &**t == "true");
+        let is_true =
+            |value: &Option<Value>| matches!(value, Some(Value::Text(t)) if &**t == "true");
         match (&self.from, &self.to) {
             (None, to) if is_true(to) => write!(f, "{name}"),
             (from, None) if is_true(from) => write!(f, "no longer {name}"),

@@ -125,7 +125,11 @@ impl<'a> Context<'a> {
         match rules::of(id.kind()).loss(self, dependent, lost) {
             Loss::Rebuild => self.rebuild(id, todo),
             Loss::Alter => {
-                let new = self.lost.entry(id.clone()).or_default().insert(lost.clone());
+                let new = self
+                    .lost
+                    .entry(id.clone())
+                    .or_default()
+                    .insert(lost.clone());
                 if self.fates.insert(id.clone(), Fate::Alter) != Some(Fate::Alter) || new {
                     todo.push(id.clone());
                 }

@@ -28,7 +28,11 @@ pub(super) fn order(steps: Vec<Step>, claims: &Claims) -> Result<Vec<Step>, BTre
     let ranks: Vec<Rank> = steps.iter().enumerate().map(|(i, s)| rank(i, s)).collect();
     let mut ready: BinaryHeap<Reverse<(&Rank, usize)>> = BinaryHeap::new();
     let mut done = vec![false; steps.len()];
-    ready.extend((0..steps.len()).filter(|&i| waiting[i] == 0).map(|i| Reverse((&ranks[i], i))));
+    ready.extend(
+        (0..steps.len())
+            .filter(|&i| waiting[i] == 0)
+            .map(|i| Reverse((&ranks[i], i))),
+    );
     let mut sorted: Vec<usize> = Vec::with_capacity(steps.len());
     let mut split = false;
     while sorted.len() < steps.len() {
@@ -169,7 +173,11 @@ fn circle(edges: &[Vec<usize>], done: &[bool]) -> Vec<usize> {
             None => {
                 let mut circle: Vec<usize> = ahead.intersection(&behind).copied().collect();
                 circle.sort_unstable();
-                return if circle.is_empty() { vec![start] } else { circle };
+                return if circle.is_empty() {
+                    vec![start]
+                } else {
+                    circle
+                };
             }
         }
     }

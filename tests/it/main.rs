@@ -1,1 +1,13 @@
+//! The one integration binary: everything against real servers.
 
+mod support;
+
+mod cli;
+mod house;
+mod migrations_alembic;
+mod migrations_alembic_errors;
+mod migrations_command;
+mod migrations_sqlx;
+mod schema_corpus;
+mod server_docker;
+mod server_local;

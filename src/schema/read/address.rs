@@ -120,7 +120,11 @@ pub(super) async fn resolve(
     for row in &rows {
         let address = |at: usize| -> Result<Address> {
             let class = u32::try_from(number(row, at)?).unwrap_or_default();
-            Ok(Address::new(class, number(row, at + 1)?, number(row, at + 2)?))
+            Ok(Address::new(
+                class,
+                number(row, at + 1)?,
+                number(row, at + 2)?,
+            ))
         };
         let (from, to) = (address(0)?, address(3)?);
         let kind = text(row, 6)?.chars().next().unwrap_or('n');

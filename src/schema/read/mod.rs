@@ -173,7 +173,11 @@ fn take(
                 Cell::List(list) => Some(Value::List(list)),
             });
         }
-        values.push(comments.get(&address).map(|c| Value::Text(c.as_str().into())));
+        values.push(
+            comments
+                .get(&address)
+                .map(|c| Value::Text(c.as_str().into())),
+        );
         addresses.insert(address, objects.len());
         objects.push(Object::new(id, names.clone(), values));
     }

@@ -9,7 +9,11 @@ pub(super) fn queries(_version: u32) -> Vec<Query> {
         query(Kind::TextSearchParser, class::TS_PARSER, parsers()),
         query(Kind::TextSearchTemplate, class::TS_TEMPLATE, templates()),
         query(Kind::TextSearchDictionary, class::TS_DICT, dictionaries()),
-        query(Kind::TextSearchConfiguration, class::TS_CONFIG, configurations()),
+        query(
+            Kind::TextSearchConfiguration,
+            class::TS_CONFIG,
+            configurations(),
+        ),
     ]
 }
 

@@ -14,7 +14,11 @@ pub(super) fn queries(version: u32) -> Vec<Query> {
         query(Kind::Attribute, class::CLASS, attributes()),
         query(Kind::Range, class::TYPE, ranges()),
         query(Kind::Domain, class::TYPE, domains()),
-        query(Kind::DomainConstraint, class::CONSTRAINT, domain_constraints()),
+        query(
+            Kind::DomainConstraint,
+            class::CONSTRAINT,
+            domain_constraints(),
+        ),
     ]
 }
 

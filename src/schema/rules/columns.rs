@@ -4,9 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{
-    Alter, Changed, Loss, Rules, alter_only, alter_table, sequences, table_of,
-};
+use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, sequences, table_of};
 
 pub(in super::super) struct Columns;
 pub(in super::super) struct Defaults;
@@ -79,13 +77,11 @@ pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
         return None;
     }
     let linked = |schema: &super::super::model::Schema, parent: &Id| {
-        schema
-            .get(&table)
-            .is_some_and(|t| {
-                t.list("_parents")
-                    .chunks_exact(2)
-                    .any(|p| p[0] == parent.schema() && p[1] == parent.name())
-            })
+        schema.get(&table).is_some_and(|t| {
+            t.list("_parents")
+                .chunks_exact(2)
+                .any(|p| p[0] == parent.schema() && p[1] == parent.name())
+        })
     };
     object
         .needs
@@ -151,7 +147,8 @@ impl Rules for Columns {
             alter_table(cx, &column.id),
             text::ident(column.id.part())
         );
-        let step = Step::drop(&column.id, sql).locking(LockMode::AccessExclusive, &table_id(&column.id));
+        let step =
+            Step::drop(&column.id, sql).locking(LockMode::AccessExclusive, &table_id(&column.id));
         if column.text("expression").is_some() {
             return vec![step];
         }
@@ -171,21 +168,21 @@ impl Rules for Columns {
         {
             return Alter::Rebuild;
         }
-        let inherited = from_parent(cx, to)
-            .is_some_and(|parent| same_change(cx, &parent, from, to));
+        let inherited =
+            from_parent(cx, to).is_some_and(|parent| same_change(cx, &parent, from, to));
         let only = alter_only(cx, &to.id);
-        let alter = |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
+        let alter =
+            |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
         let table = table_id(&to.id);
-        let exclusive = |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+        let exclusive =
+            |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
         if was.is_some() && is.is_none() {
             steps.push(exclusive(alter("DROP EXPRESSION")));
         }
         if from.text("identity").is_some() && to.text("identity").is_none() {
             steps.push(exclusive(alter("DROP IDENTITY")));
         }
-        let retyped = cx
-            .lost(&to.id)
-            .any(|lost| cx.is_remade(lost));
+        let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
         if (changed.any(&["type", "collation"]) || retyped) && !inherited {
             steps.push(retype(cx, from, to, retyped));
         }
@@ -197,7 +194,8 @@ impl Rules for Columns {
         sequences::alter_identity(cx, from, to, &mut steps);
         steps.extend(sequences::identity_persistence(cx, Some(from), to));
         storage(cx, Some(from), to, &mut steps);
-        let options = text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
+        let options =
+            text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
         if !options.is_empty() {
             steps.push(exclusive(alter(&format!("OPTIONS ({options})"))));
         }
@@ -251,7 +249,14 @@ fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object) -> bool {
 
 /// Defaults that Postgres converts by itself when numbers or texts change among themselves.
 fn default_survives(from: &Object, to: &Object) -> bool {
-    const NUMBERS: &[&str] = &["smallint", "integer", "bigint", "numeric", "real", "double precision"];
+    const NUMBERS: &[&str] = &[
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "real",
+        "double precision",
+    ];
     const TEXTS: &[&str] = &["text", "character varying"];
     let (from, to) = (from.get("_base"), to.get("_base"));
     from == to && !from.contains('.')
@@ -309,7 +314,12 @@ fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Option<St
         return None;
     }
     let is_text = |t: &str| matches!(t, "text" | "character varying" | "character" | "name");
-    let cast = |from: &str, to: &str| cx.from.casts.get(&(from.to_owned(), to.to_owned())).copied();
+    let cast = |from: &str, to: &str| {
+        cx.from
+            .casts
+            .get(&(from.to_owned(), to.to_owned()))
+            .copied()
+    };
     let element = |t: &str| t.strip_suffix("[]").unwrap_or(t).to_owned();
     let both_arrays = old.ends_with("[]") == new.ends_with("[]");
     match cast(&element(old), &element(new)) {
@@ -346,7 +356,11 @@ fn only_widens(from: &Object, to: &Object) -> bool {
 
 /// The same type with other limits, or a smaller number.
 fn narrows(from: &Object, to: &Object) -> bool {
-    let size = |t: &str| ["smallint", "integer", "bigint", "numeric"].iter().position(|n| *n == t);
+    let size = |t: &str| {
+        ["smallint", "integer", "bigint", "numeric"]
+            .iter()
+            .position(|n| *n == t)
+    };
     match (size(from.get("_base")), size(to.get("_base"))) {
         (Some(old), Some(new)) if old != new => new < old,
         _ => from.get("_base") == to.get("_base") || to.get("_base") == "character varying",
@@ -361,13 +375,20 @@ fn nullability(
     inherited: bool,
     steps: &mut Vec<Step>,
 ) {
-    if !changed.any(&["not_null", "not_null_name", "not_null_no_inherit", "not_null_not_valid"]) || inherited {
+    if !changed.any(&[
+        "not_null",
+        "not_null_name",
+        "not_null_no_inherit",
+        "not_null_not_valid",
+    ]) || inherited
+    {
         return;
     }
     let table = table_id(&to.id);
     let name = text::ident(to.id.part());
     let alter = alter_table(cx, &to.id);
-    let exclusive = |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+    let exclusive =
+        |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
     if !changed.has("not_null") && from.flag("not_null") {
         let default = format!("{}_{}_not_null", to.id.name(), to.id.part());
         let of = |o: &Object| o.text("not_null_name").unwrap_or(&default).to_owned();
@@ -398,7 +419,11 @@ fn nullability(
             Some(constraint) => format!(
                 "{alter} ADD CONSTRAINT {} NOT NULL {name}{}",
                 text::ident(constraint),
-                if to.flag("not_null_no_inherit") { " NO INHERIT" } else { "" },
+                if to.flag("not_null_no_inherit") {
+                    " NO INHERIT"
+                } else {
+                    ""
+                },
             ),
             None => format!("{alter} ALTER COLUMN {name} SET NOT NULL"),
         };
@@ -414,7 +439,9 @@ fn nullability(
                 ),
         );
     } else {
-        steps.push(exclusive(format!("{alter} ALTER COLUMN {name} DROP NOT NULL")));
+        steps.push(exclusive(format!(
+            "{alter} ALTER COLUMN {name} DROP NOT NULL"
+        )));
     }
 }
 

@@ -109,15 +109,28 @@ impl Rules for Constraints {
 
     fn drop(&self, cx: &Context, constraint: &Object) -> Vec<Step> {
         let id = &constraint.id;
-        let sql = format!("{} DROP CONSTRAINT {}", alter_table(cx, id), text::ident(id.part()));
+        let sql = format!(
+            "{} DROP CONSTRAINT {}",
+            alter_table(cx, id),
+            text::ident(id.part())
+        );
         let table = id.beside(Kind::Table, "");
         vec![Step::drop(id, sql).locking(LockMode::AccessExclusive, &table)]
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
         let in_place = [
-            "deferrable", "deferred", "not_valid", "index_options", "tablespace", "clustered",
-            "replica_identity", "index_statistics", "index_comment", "parent", "not_enforced",
+            "deferrable",
+            "deferred",
+            "not_valid",
+            "index_options",
+            "tablespace",
+            "clustered",
+            "replica_identity",
+            "index_statistics",
+            "index_comment",
+            "parent",
+            "not_enforced",
         ];
         let deferral = changed.any(&["deferrable", "deferred", "not_enforced"]);
         if !changed.only(&in_place)
@@ -151,7 +164,10 @@ impl Rules for Constraints {
             steps.push(
                 Step::alter(id, sql)
                     .locking(LockMode::ShareUpdateExclusive, &table)
-                    .hazard(HazardKind::DependsOnRows, format!("fails where a row of {table} breaks it")),
+                    .hazard(
+                        HazardKind::DependsOnRows,
+                        format!("fails where a row of {table} breaks it"),
+                    ),
             );
         }
         let path = index_path(id);
@@ -172,7 +188,10 @@ fn index_details(from: Option<&Object>, to: &Object, path: &str, steps: &mut Vec
     let comment = to.text("index_comment");
     if from.and_then(|f| f.text("index_comment")) != comment {
         let comment = comment.map_or_else(|| "NULL".to_owned(), text::literal);
-        steps.push(Step::detail(&to.id, format!("COMMENT ON INDEX {path} IS {comment}")));
+        steps.push(Step::detail(
+            &to.id,
+            format!("COMMENT ON INDEX {path} IS {comment}"),
+        ));
     }
 }
 
@@ -180,7 +199,10 @@ fn index_details(from: Option<&Object>, to: &Object, path: &str, steps: &mut Vec
 fn attach(cx: &Context, constraint: &Object, parent: &str) -> Step {
     let table = constraint.id.beside(Kind::Table, "");
     // The parent's constraint has the name of its index, and lives in the parent's schema.
-    let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {}", index_path(&constraint.id));
+    let sql = format!(
+        "ALTER INDEX {parent} ATTACH PARTITION {}",
+        index_path(&constraint.id)
+    );
     let parents = constraint.needs.iter().map(|need| need.id.clone());
     let parents: Vec<Id> = parents.filter(|id| id.kind() == Kind::Constraint).collect();
     let _ = cx;

@@ -76,9 +76,7 @@ pub(super) fn parse(list: &[String]) -> Grants {
 /// What owner and everybody may do where nothing is said.
 fn built_in(kind: Kind, owner: &str, version: u32) -> Grants {
     let (own, all): (&[&str], &[&str]) = match kind {
-        Kind::Table | Kind::View | Kind::MaterializedView => {
-            (table_privileges(version), &[])
-        }
+        Kind::Table | Kind::View | Kind::MaterializedView => (table_privileges(version), &[]),
         Kind::Sequence => (&["SELECT", "UPDATE", "USAGE"], &[]),
         Kind::Schema => (&["CREATE", "USAGE"], &[]),
         Kind::Function | Kind::Procedure | Kind::Aggregate => (&["EXECUTE"], &["EXECUTE"]),
@@ -141,9 +139,23 @@ fn grants(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step
         if !altered.is_empty() {
             for role in altered {
                 if role != to.get("owner") && !wanted.contains_key(&role) {
-                    push(to, steps, &format!("REVOKE ALL ON {}", on(to)), "FROM", &role, "");
+                    push(
+                        to,
+                        steps,
+                        &format!("REVOKE ALL ON {}", on(to)),
+                        "FROM",
+                        &role,
+                        "",
+                    );
                 } else if role != to.get("owner") {
-                    push(to, steps, &format!("REVOKE ALL ON {}", on(to)), "FROM", &role, "");
+                    push(
+                        to,
+                        steps,
+                        &format!("REVOKE ALL ON {}", on(to)),
+                        "FROM",
+                        &role,
+                        "",
+                    );
                     present.remove(&role);
                 }
             }
@@ -169,23 +181,42 @@ fn grants(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step
         };
         let taken: Vec<&String> = has.keys().filter(revoke).collect();
         if wants.is_empty() && !has.is_empty() && kind != Kind::Column {
-            push(to, &mut revokes, &format!("REVOKE ALL ON {}", on(to)), "FROM", role, "");
+            push(
+                to,
+                &mut revokes,
+                &format!("REVOKE ALL ON {}", on(to)),
+                "FROM",
+                role,
+                "",
+            );
         } else if !taken.is_empty() {
             let list = privileges(to, taken.iter().map(|p| p.as_str()));
-            push(to, &mut revokes, &format!("REVOKE {list} ON {}", on(to)), "FROM", role, "");
+            push(
+                to,
+                &mut revokes,
+                &format!("REVOKE {list} ON {}", on(to)),
+                "FROM",
+                role,
+                "",
+            );
         }
         for option in [false, true] {
             let given: Vec<&str> = wants
                 .iter()
-                .filter(|(p, o)| {
-                    **o == option && (has.get(*p) != Some(o) || taken.contains(p))
-                })
+                .filter(|(p, o)| **o == option && (has.get(*p) != Some(o) || taken.contains(p)))
                 .map(|(p, _)| p.as_str())
                 .collect();
             if !given.is_empty() {
                 let list = privileges(to, given.into_iter());
                 let with = if option { " WITH GRANT OPTION" } else { "" };
-                push(to, &mut gives, &format!("GRANT {list} ON {}", on(to)), "TO", role, with);
+                push(
+                    to,
+                    &mut gives,
+                    &format!("GRANT {list} ON {}", on(to)),
+                    "TO",
+                    role,
+                    with,
+                );
             }
         }
     }

@@ -11,7 +11,8 @@ pub(in super::super) struct Servers;
 pub(in super::super) struct UserMappings;
 
 fn options_step(rules: &dyn Rules, from: &Object, to: &Object) -> Option<Step> {
-    let changes = text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
+    let changes =
+        text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
     let sql = format!("ALTER {} OPTIONS ({changes})", rules.target(to));
     (!changes.is_empty()).then(|| Step::alter(&to.id, sql))
 }

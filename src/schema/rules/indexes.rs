@@ -47,7 +47,15 @@ impl Rules for Indexes {
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
-        let in_place = ["options", "tablespace", "clustered", "replica_identity", "statistics", "parent", "invalid"];
+        let in_place = [
+            "options",
+            "tablespace",
+            "clustered",
+            "replica_identity",
+            "statistics",
+            "parent",
+            "invalid",
+        ];
         if !changed.only(&in_place) || (changed.has("parent") && from.text("parent").is_some()) {
             return Alter::Rebuild;
         }
@@ -64,7 +72,10 @@ impl Rules for Indexes {
             steps.push(
                 Step::alter(&to.id, format!("REINDEX INDEX {path}"))
                     .locking(LockMode::AccessExclusive, &table)
-                    .hazard(HazardKind::IndexBuild, format!("{table} cannot be written to while the index is built")),
+                    .hazard(
+                        HazardKind::IndexBuild,
+                        format!("{table} cannot be written to while the index is built"),
+                    ),
             );
         }
         if let Some(parent) = to.text("parent").filter(|_| changed.has("parent")) {
@@ -86,7 +97,9 @@ fn with_parameters(index: &Object) -> String {
     match definition.split_once(" WHERE ") {
         None => format!("{definition}{with}"),
         // An expression could hold the word too; then the first one is not the clause.
-        Some((head, tail)) if head.matches('(').count() == head.matches(')').count() && !head.contains('\'') => {
+        Some((head, tail))
+            if head.matches('(').count() == head.matches(')').count() && !head.contains('\'') =>
+        {
             format!("{head}{with} WHERE {tail}")
         }
         Some(_) => definition.to_owned(),
@@ -124,14 +137,20 @@ pub(super) fn settings(
     let options = if unset { "options" } else { options };
     let (set, reset) = text::parameter_changes(&list(from, options), to.list(options));
     if !set.is_empty() {
-        push(format!("ALTER INDEX {path} SET ({})", text::parameters(&set)));
+        push(format!(
+            "ALTER INDEX {path} SET ({})",
+            text::parameters(&set)
+        ));
     }
     if !reset.is_empty() {
         push(format!("ALTER INDEX {path} RESET ({})", reset.join(", ")));
     }
     if differs("tablespace") {
         let space = to.text("tablespace").unwrap_or("pg_default");
-        push(format!("ALTER INDEX {path} SET TABLESPACE {}", text::ident(space)));
+        push(format!(
+            "ALTER INDEX {path} SET TABLESPACE {}",
+            text::ident(space)
+        ));
     }
     let statistics = if to.id.kind() == Kind::Index {
         "statistics"
@@ -140,10 +159,16 @@ pub(super) fn settings(
     };
     let (old, new) = (list(from, statistics), to.list(statistics));
     for (column, target) in text::options(new).filter(|(c, t)| !old.contains(&format!("{c}={t}"))) {
-        push(format!("ALTER INDEX {path} ALTER COLUMN {column} SET STATISTICS {target}"));
+        push(format!(
+            "ALTER INDEX {path} ALTER COLUMN {column} SET STATISTICS {target}"
+        ));
     }
-    for (column, _) in text::options(&old).filter(|(c, _)| !text::options(new).any(|(n, _)| n == *c)) {
-        push(format!("ALTER INDEX {path} ALTER COLUMN {column} SET STATISTICS -1"));
+    for (column, _) in
+        text::options(&old).filter(|(c, _)| !text::options(new).any(|(n, _)| n == *c))
+    {
+        push(format!(
+            "ALTER INDEX {path} ALTER COLUMN {column} SET STATISTICS -1"
+        ));
     }
     marks(cx, from, to, path, steps);
 }
@@ -181,9 +206,14 @@ fn marks(cx: &Context, from: Option<&Object>, to: &Object, path: &str, steps: &m
     }
     if differs("replica_identity") {
         let whole = Id::new(Kind::Table, schema, name, "");
-        let said = cx.to.get(&whole).is_some_and(|t| t.text("replica_identity").is_some());
+        let said = cx
+            .to
+            .get(&whole)
+            .is_some_and(|t| t.text("replica_identity").is_some());
         if to.flag("replica_identity") {
-            push(format!("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}"));
+            push(format!(
+                "ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}"
+            ));
         } else if !said && !taken_over("replica_identity") {
             push(format!("ALTER TABLE {table} REPLICA IDENTITY DEFAULT"));
         }

@@ -36,7 +36,10 @@ impl Rules for Extensions {
         };
         let sql = format!("CREATE EXTENSION {}{schema}", extension.id.path());
         let step = Step::create(&extension.id, sql);
-        vec![step.hazard(HazardKind::Privilege, "needs a superuser unless the extension is trusted")]
+        vec![step.hazard(
+            HazardKind::Privilege,
+            "needs a superuser unless the extension is trusted",
+        )]
     }
 
     fn alter(&self, _: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
@@ -56,9 +59,17 @@ impl Rules for Extensions {
 
 impl Rules for Languages {
     fn create(&self, _: &Context, language: &Object) -> Vec<Step> {
-        let trusted = if language.flag("trusted") { "TRUSTED " } else { "" };
+        let trusted = if language.flag("trusted") {
+            "TRUSTED "
+        } else {
+            ""
+        };
         let mut sql = format!("CREATE {trusted}LANGUAGE {}", language.id.path());
-        for (name, word) in [("handler", "HANDLER"), ("inline", "INLINE"), ("validator", "VALIDATOR")] {
+        for (name, word) in [
+            ("handler", "HANDLER"),
+            ("inline", "INLINE"),
+            ("validator", "VALIDATOR"),
+        ] {
             if let Some(function) = language.text(name) {
                 sql.push_str(&format!(" {word} {function}"));
             }
@@ -81,7 +92,11 @@ impl Rules for AccessMethods {
 
 impl Rules for Conversions {
     fn create(&self, _: &Context, conversion: &Object) -> Vec<Step> {
-        let default = if conversion.flag("is_default") { "DEFAULT " } else { "" };
+        let default = if conversion.flag("is_default") {
+            "DEFAULT "
+        } else {
+            ""
+        };
         let sql = format!(
             "CREATE {default}CONVERSION {} FOR {} TO {} FROM {}",
             conversion.id.path(),
@@ -96,8 +111,13 @@ impl Rules for Conversions {
 impl Rules for Collations {
     fn create(&self, _: &Context, collation: &Object) -> Vec<Step> {
         let mut options = vec![format!("provider = {}", collation.get("provider"))];
-        let mut add = |name: &str, value: &str| options.push(format!("{name} = {}", text::literal(value)));
-        match (collation.text("locale"), collation.text("lc_collate"), collation.text("lc_ctype")) {
+        let mut add =
+            |name: &str, value: &str| options.push(format!("{name} = {}", text::literal(value)));
+        match (
+            collation.text("locale"),
+            collation.text("lc_collate"),
+            collation.text("lc_ctype"),
+        ) {
             (Some(locale), ..) => add("locale", locale),
             (None, Some(collate), Some(ctype)) if collate == ctype => add("locale", collate),
             (None, collate, ctype) => {
@@ -115,7 +135,11 @@ impl Rules for Collations {
         if collation.flag("nondeterministic") {
             options.push("deterministic = false".into());
         }
-        let sql = format!("CREATE COLLATION {} ({})", collation.id.path(), options.join(", "));
+        let sql = format!(
+            "CREATE COLLATION {} ({})",
+            collation.id.path(),
+            options.join(", ")
+        );
         vec![Step::create(&collation.id, sql)]
     }
 
@@ -127,7 +151,11 @@ impl Rules for Collations {
 
 impl Rules for EventTriggers {
     fn create(&self, _: &Context, trigger: &Object) -> Vec<Step> {
-        let tags: Vec<String> = trigger.list("tags").iter().map(|t| text::literal(t)).collect();
+        let tags: Vec<String> = trigger
+            .list("tags")
+            .iter()
+            .map(|t| text::literal(t))
+            .collect();
         let when = if tags.is_empty() {
             String::new()
         } else {
@@ -158,5 +186,8 @@ impl Rules for EventTriggers {
 
 fn enable(trigger: &Object) -> Step {
     let how = trigger.text("enabled").unwrap_or("ENABLE");
-    Step::detail(&trigger.id, format!("ALTER EVENT TRIGGER {} {how}", trigger.id.path()))
+    Step::detail(
+        &trigger.id,
+        format!("ALTER EVENT TRIGGER {} {how}", trigger.id.path()),
+    )
 }

@@ -14,12 +14,20 @@ pub(in super::super) struct Transforms;
 
 /// The name of an operator is never quoted.
 fn operator_path(operator: &Object) -> String {
-    format!("{}.{}", text::ident(operator.id.schema()), operator.id.name())
+    format!(
+        "{}.{}",
+        text::ident(operator.id.schema()),
+        operator.id.name()
+    )
 }
 
 impl Rules for Operators {
     fn target(&self, operator: &Object) -> String {
-        format!("OPERATOR {} ({})", operator_path(operator), operator.id.part())
+        format!(
+            "OPERATOR {} ({})",
+            operator_path(operator),
+            operator.id.part()
+        )
     }
 
     fn create(&self, _: &Context, operator: &Object) -> Vec<Step> {
@@ -41,7 +49,11 @@ impl Rules for Operators {
                 options.push(word.into());
             }
         }
-        let sql = format!("CREATE OPERATOR {} ({})", operator_path(operator), options.join(", "));
+        let sql = format!(
+            "CREATE OPERATOR {} ({})",
+            operator_path(operator),
+            options.join(", ")
+        );
         vec![Step::create(&operator.id, sql)]
     }
 
@@ -87,7 +99,11 @@ impl Rules for Families {
     fn alter(&self, _: &Context, from: &Object, to: &Object, _: &Changed) -> Alter {
         let target = self.target(to);
         let (old, new) = (from.list("members"), to.list("members"));
-        let gone: Vec<String> = old.iter().filter(|m| !new.contains(m)).map(|m| slot(m)).collect();
+        let gone: Vec<String> = old
+            .iter()
+            .filter(|m| !new.contains(m))
+            .map(|m| slot(m))
+            .collect();
         let mut steps = Vec::new();
         if !gone.is_empty() {
             let sql = format!("ALTER {target} DROP {}", gone.join(", "));
@@ -114,7 +130,11 @@ fn slot(member: &str) -> String {
         (_, Some(open), Some(close)) => &rest[open..=close],
         _ => "",
     };
-    format!("{} {} {types}", what.unwrap_or_default(), number.unwrap_or_default())
+    format!(
+        "{} {} {types}",
+        what.unwrap_or_default(),
+        number.unwrap_or_default()
+    )
 }
 
 impl Rules for Classes {
@@ -131,7 +151,11 @@ impl Rules for Classes {
             // A class has to say something; its own type as storage says nothing.
             members.push(format!("STORAGE {}", class.get("type")));
         }
-        let default = if class.flag("is_default") { "DEFAULT " } else { "" };
+        let default = if class.flag("is_default") {
+            "DEFAULT "
+        } else {
+            ""
+        };
         let sql = format!(
             "CREATE OPERATOR CLASS {} {default}FOR TYPE {} USING {} FAMILY {} AS {}",
             super::relation_path(&class.id),
@@ -161,7 +185,11 @@ impl Rules for Transforms {
     }
 
     fn create(&self, _: &Context, transform: &Object) -> Vec<Step> {
-        let sql = format!("CREATE {} ({})", self.target(transform), transform.get("definition"));
+        let sql = format!(
+            "CREATE {} ({})",
+            self.target(transform),
+            transform.get("definition")
+        );
         vec![Step::create(&transform.id, sql)]
     }
 }

@@ -14,7 +14,10 @@ pub(in super::super) struct DefaultPrivileges;
 /// From one list of grants to another, in the order taken, then given.
 fn steps(object: &Object, from: &[String], to: &[String]) -> Vec<String> {
     let (from, to) = (parse(from), parse(to));
-    let mut head = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {}", text::role(object.id.name()));
+    let mut head = format!(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {}",
+        text::role(object.id.name())
+    );
     if !object.id.schema().is_empty() {
         head.push_str(&format!(" IN SCHEMA {}", text::ident(object.id.schema())));
     }

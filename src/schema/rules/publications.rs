@@ -12,7 +12,12 @@ pub(in super::super) struct Publications;
 fn members(publication: &Object) -> Vec<String> {
     let schemas = publication.list("schemas").iter();
     let schemas = schemas.map(|schema| format!("TABLES IN SCHEMA {schema}"));
-    publication.list("tables").iter().cloned().chain(schemas).collect()
+    publication
+        .list("tables")
+        .iter()
+        .cloned()
+        .chain(schemas)
+        .collect()
 }
 
 /// The member without what is said about it: `TABLE ONLY public.t` of `TABLE ONLY public.t (a)`.
@@ -37,7 +42,10 @@ fn parameters(publication: &Object) -> Vec<String> {
     let mut list = Vec::new();
     let all = "insert, update, delete, truncate";
     if publication.get("publish") != all {
-        list.push(format!("publish = {}", text::literal(publication.get("publish"))));
+        list.push(format!(
+            "publish = {}",
+            text::literal(publication.get("publish"))
+        ));
     }
     if publication.flag("via_root") {
         list.push("publish_via_partition_root = true".into());
@@ -65,7 +73,9 @@ impl Rules for Publications {
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
-        let needs_column = cx.lost(&to.id).any(|lost| lost.kind() != super::Kind::Table);
+        let needs_column = cx
+            .lost(&to.id)
+            .any(|lost| lost.kind() != super::Kind::Table);
         if changed.has("all_tables") || needs_column {
             return Alter::Rebuild;
         }
@@ -89,8 +99,12 @@ impl Rules for Publications {
             .map(|table| format!("TABLE ONLY {}", table.path()))
             .collect();
         let (old, new) = (members(from), members(to));
-        let kept = |m: &String, list: &[String]| list.contains(m) && !lost.iter().any(|l| l == bare(m));
-        for gone in old.iter().filter(|m| !kept(m, &new) && !lost.iter().any(|l| l == bare(m))) {
+        let kept =
+            |m: &String, list: &[String]| list.contains(m) && !lost.iter().any(|l| l == bare(m));
+        for gone in old
+            .iter()
+            .filter(|m| !kept(m, &new) && !lost.iter().any(|l| l == bare(m)))
+        {
             let what = bare(gone).replacen("ONLY ", "", 1);
             let tables = from.needs.iter().map(|need| need.id.clone());
             let sql = format!("ALTER {target} DROP {what}");

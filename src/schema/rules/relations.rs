@@ -81,7 +81,11 @@ impl Rules for Policies {
     }
 
     fn create(&self, _: &Context, policy: &Object) -> Vec<Step> {
-        let kind = if policy.flag("restrictive") { " AS RESTRICTIVE" } else { "" };
+        let kind = if policy.flag("restrictive") {
+            " AS RESTRICTIVE"
+        } else {
+            ""
+        };
         let mut sql = format!("CREATE {}{kind}", self.target(policy));
         if policy.get("command") != "ALL" {
             sql.push_str(&format!(" FOR {}", policy.get("command")));
@@ -96,7 +100,10 @@ impl Rules for Policies {
 
     fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
         let gone = |name: &str| from.text(name).is_some() && to.text(name).is_none();
-        if changed.any(&["command", "restrictive"]) || gone("using_expression") || gone("check_expression") {
+        if changed.any(&["command", "restrictive"])
+            || gone("using_expression")
+            || gone("check_expression")
+        {
             return Alter::Rebuild;
         }
         let mut sql = format!("ALTER {}", self.target(to));
@@ -115,7 +122,10 @@ fn roles(policy: &Object) -> String {
 
 fn expressions(policy: &Object, pick: impl Fn(&str) -> bool) -> String {
     let mut sql = String::new();
-    for (name, word) in [("using_expression", "USING"), ("check_expression", "WITH CHECK")] {
+    for (name, word) in [
+        ("using_expression", "USING"),
+        ("check_expression", "WITH CHECK"),
+    ] {
         if let Some(expression) = policy.text(name).filter(|_| pick(name)) {
             sql.push_str(&format!(" {word} ({expression})"));
         }
@@ -149,6 +159,9 @@ impl Rules for ExtendedStatistics {
 
 fn set_target(statistics: &Object) -> Step {
     let target = statistics.text("target").unwrap_or("-1");
-    let sql = format!("ALTER STATISTICS {} SET STATISTICS {target}", statistics.id.path());
+    let sql = format!(
+        "ALTER STATISTICS {} SET STATISTICS {target}",
+        statistics.id.path()
+    );
     Step::detail(&statistics.id, sql)
 }

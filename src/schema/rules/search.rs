@@ -12,7 +12,11 @@ pub(in super::super) struct Dictionaries;
 pub(in super::super) struct Configurations;
 
 fn create_defined(rules: &dyn Rules, object: &Object) -> Vec<Step> {
-    let sql = format!("CREATE {} ({})", rules.target(object), object.get("definition"));
+    let sql = format!(
+        "CREATE {} ({})",
+        rules.target(object),
+        object.get("definition")
+    );
     let step = Step::create(&object.id, sql);
     vec![step.hazard(HazardKind::Privilege, "needs a superuser")]
 }
@@ -31,7 +35,11 @@ impl Rules for Templates {
 
 impl Rules for Dictionaries {
     fn create(&self, _: &Context, dictionary: &Object) -> Vec<Step> {
-        let mut sql = format!("CREATE {} (TEMPLATE = {}", self.target(dictionary), dictionary.get("template"));
+        let mut sql = format!(
+            "CREATE {} (TEMPLATE = {}",
+            self.target(dictionary),
+            dictionary.get("template")
+        );
         if let Some(options) = dictionary.text("options") {
             sql.push_str(&format!(", {options}"));
         }
@@ -76,7 +84,9 @@ impl Rules for Configurations {
         }
         let target = self.target(to);
         let find = |object: &Object, token: &str| {
-            mappings(object).find(|(t, _)| *t == token).map(|(_, d)| d.to_owned())
+            mappings(object)
+                .find(|(t, _)| *t == token)
+                .map(|(_, d)| d.to_owned())
         };
         let mut steps = Vec::new();
         for (token, _) in mappings(from).filter(|(token, _)| find(to, token).is_none()) {

@@ -73,7 +73,14 @@ fn changes(from: &Object, to: &Object) -> Vec<String> {
         }
     }
     if differs("cycle") {
-        options.push(if to.flag("cycle") { "CYCLE" } else { "NO CYCLE" }.into());
+        options.push(
+            if to.flag("cycle") {
+                "CYCLE"
+            } else {
+                "NO CYCLE"
+            }
+            .into(),
+        );
     }
     let (min, max) = (number(to, "minvalue"), number(to, "maxvalue"));
     let position = number(from, "start");
@@ -87,7 +94,10 @@ fn changes(from: &Object, to: &Object) -> Vec<String> {
 pub(super) fn identity_options(column: &Object) -> String {
     let mut options = options(column, false);
     let default = format!("{}_{}_seq", column.id.name(), column.id.part());
-    if column.text("_sequence_name").is_some_and(|name| name != default) {
+    if column
+        .text("_sequence_name")
+        .is_some_and(|name| name != default)
+    {
         options.insert(0, format!("SEQUENCE NAME {}", column.get("_sequence")));
     }
     if options.is_empty() {
@@ -102,9 +112,16 @@ pub(super) fn alter_identity(cx: &Context, from: &Object, to: &Object, steps: &m
     let Some(identity) = to.text("identity") else {
         return;
     };
-    let column = format!("{} ALTER COLUMN {}", alter_only(cx, &to.id), text::ident(to.id.part()));
+    let column = format!(
+        "{} ALTER COLUMN {}",
+        alter_only(cx, &to.id),
+        text::ident(to.id.part())
+    );
     let Some(present) = from.text("identity") else {
-        let sql = format!("{column} ADD GENERATED {identity} AS IDENTITY{}", identity_options(to));
+        let sql = format!(
+            "{column} ADD GENERATED {identity} AS IDENTITY{}",
+            identity_options(to)
+        );
         let default = to.id.beside(Kind::Default, to.id.part());
         // A default and an identity exclude each other.
         let mut step = Step::alter(&to.id, sql);
@@ -117,19 +134,29 @@ pub(super) fn alter_identity(cx: &Context, from: &Object, to: &Object, steps: &m
         options.push(format!("SET GENERATED {identity}"));
     }
     // The type follows the column's.
-    let changes = changes(from, to).into_iter().filter(|c| !c.starts_with("AS "));
+    let changes = changes(from, to)
+        .into_iter()
+        .filter(|c| !c.starts_with("AS "));
     options.extend(changes.map(|c| match c.starts_with("RESTART") {
         true => c,
         false => format!("SET {c}"),
     }));
     if !options.is_empty() {
-        steps.push(Step::alter(&to.id, format!("{column} {}", options.join(" "))));
+        steps.push(Step::alter(
+            &to.id,
+            format!("{column} {}", options.join(" ")),
+        ));
     }
 }
 
 /// The sequence of an identity column may be logged where the table is not, and the other way.
-pub(super) fn identity_persistence(_: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
-    let differs = from.and_then(|f| f.text("sequence_persistence")) != to.text("sequence_persistence");
+pub(super) fn identity_persistence(
+    _: &Context,
+    from: Option<&Object>,
+    to: &Object,
+) -> Option<Step> {
+    let differs =
+        from.and_then(|f| f.text("sequence_persistence")) != to.text("sequence_persistence");
     if !differs || to.text("identity").is_none() {
         return None;
     }
@@ -156,7 +183,11 @@ fn owned_by(sequence: &Object) -> Step {
 
 impl Rules for Sequences {
     fn create(&self, _: &Context, sequence: &Object) -> Vec<Step> {
-        let unlogged = if sequence.flag("unlogged") { "UNLOGGED " } else { "" };
+        let unlogged = if sequence.flag("unlogged") {
+            "UNLOGGED "
+        } else {
+            ""
+        };
         let mut sql = format!("CREATE {unlogged}SEQUENCE {}", sequence.id.path());
         for option in options(sequence, true) {
             sql.push(' ');
@@ -192,13 +223,23 @@ impl Rules for Sequences {
         }
         let changes = changes(from, to);
         if !changes.is_empty() {
-            let mut step = Step::detail(&to.id, format!("ALTER SEQUENCE {path} {}", changes.join(" ")));
+            let mut step = Step::detail(
+                &to.id,
+                format!("ALTER SEQUENCE {path} {}", changes.join(" ")),
+            );
             step.makes.clear();
             steps.push(step);
         }
         if changed.has("unlogged") {
-            let how = if to.flag("unlogged") { "UNLOGGED" } else { "LOGGED" };
-            steps.push(Step::detail(&to.id, format!("ALTER SEQUENCE {path} SET {how}")));
+            let how = if to.flag("unlogged") {
+                "UNLOGGED"
+            } else {
+                "LOGGED"
+            };
+            steps.push(Step::detail(
+                &to.id,
+                format!("ALTER SEQUENCE {path} SET {how}"),
+            ));
         }
         if moves && to.text("owned_by").is_some() {
             steps.push(owned_by(to));

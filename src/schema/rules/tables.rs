@@ -46,9 +46,16 @@ impl Rules for Tables {
             }
         }
         parts.sort_by_key(|(position, _)| *position);
-        let body: Vec<String> = parts.into_iter().map(|(_, part)| format!("    {part}")).collect();
+        let body: Vec<String> = parts
+            .into_iter()
+            .map(|(_, part)| format!("    {part}"))
+            .collect();
         let body = if body.is_empty() {
-            if typed { String::new() } else { " ()".to_owned() }
+            if typed {
+                String::new()
+            } else {
+                " ()".to_owned()
+            }
         } else {
             format!(" (\n{}\n)", body.join(",\n"))
         };
@@ -59,7 +66,10 @@ impl Rules for Tables {
         }
         sql.push_str(&body);
         if !partition && !table.list("inherits").is_empty() {
-            sql.push_str(&format!(" INHERITS ({})", table.list("inherits").join(", ")));
+            sql.push_str(&format!(
+                " INHERITS ({})",
+                table.list("inherits").join(", ")
+            ));
         }
         sql.push_str(&storage_clauses(table));
         let mut steps = vec![Step::create(&table.id, sql)];
@@ -73,7 +83,13 @@ impl Rules for Tables {
         let mut steps = Vec::new();
         security(None, table, &mut steps);
         if let Some(identity) = table.text("replica_identity") {
-            steps.push(Step::detail(&table.id, format!("ALTER TABLE {} REPLICA IDENTITY {identity}", table.id.path())));
+            steps.push(Step::detail(
+                &table.id,
+                format!(
+                    "ALTER TABLE {} REPLICA IDENTITY {identity}",
+                    table.id.path()
+                ),
+            ));
         }
         steps
     }
@@ -119,7 +135,10 @@ impl Rules for Tables {
         }
         for (name, prefix) in [("options", ""), ("toast_options", "toast.")] {
             let list = |o: &Object| -> Vec<String> {
-                o.list(name).iter().map(|p| format!("{prefix}{p}")).collect()
+                o.list(name)
+                    .iter()
+                    .map(|p| format!("{prefix}{p}"))
+                    .collect()
             };
             let (set, reset) = text::parameter_changes(&list(from), &list(to));
             if !set.is_empty() {
@@ -129,12 +148,17 @@ impl Rules for Tables {
                 push(format!("{table} RESET ({})", reset.join(", ")));
             }
         }
-        let options = text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
+        let options =
+            text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
         if !options.is_empty() {
             push(format!("{table} OPTIONS ({options})"));
         }
         if changed.has("unlogged") {
-            let how = if to.flag("unlogged") { "UNLOGGED" } else { "LOGGED" };
+            let how = if to.flag("unlogged") {
+                "UNLOGGED"
+            } else {
+                "LOGGED"
+            };
             let step = Step::alter(&to.id, format!("{table} SET {how}"))
                 .locking(LockMode::AccessExclusive, &to.id)
                 .rewriting(&to.id);
@@ -143,7 +167,10 @@ impl Rules for Tables {
         security(Some(from), to, &mut steps);
         if changed.has("replica_identity") {
             let identity = to.text("replica_identity").unwrap_or("DEFAULT");
-            steps.push(Step::alter(&to.id, format!("ALTER TABLE {path} REPLICA IDENTITY {identity}")));
+            steps.push(Step::alter(
+                &to.id,
+                format!("ALTER TABLE {path} REPLICA IDENTITY {identity}"),
+            ));
         }
         Alter::Steps(steps)
     }
@@ -184,7 +211,12 @@ fn storage_clauses(table: &Object) -> String {
         sql.push_str(&format!(" USING {}", text::ident(method)));
     }
     let mut options: Vec<String> = table.list("options").to_vec();
-    options.extend(table.list("toast_options").iter().map(|o| format!("toast.{o}")));
+    options.extend(
+        table
+            .list("toast_options")
+            .iter()
+            .map(|o| format!("toast.{o}")),
+    );
     if !options.is_empty() {
         sql.push_str(&format!(" WITH ({})", text::parameters(&options)));
     }
@@ -229,9 +261,11 @@ fn attach(cx: &Context, table: &Object) -> Step {
     // What stands on the partition before is taken over as it is; otherwise it would be made
     // under a name that nobody chose.
     for kind in [Kind::Column, Kind::Constraint] {
-        step.needs.extend(cx.to.parts(&table.id, kind).map(|o| o.id.clone()));
+        step.needs
+            .extend(cx.to.parts(&table.id, kind).map(|o| o.id.clone()));
     }
-    step.needs.extend(cx.to.parts(parent_id, Kind::Column).map(|o| o.id.clone()));
+    step.needs
+        .extend(cx.to.parts(parent_id, Kind::Column).map(|o| o.id.clone()));
     let indexes = cx.to.objects().filter(|o| {
         o.id.kind() == Kind::Index
             && o.list("_table") == [table.id.schema(), table.id.name()]
@@ -269,8 +303,10 @@ fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
             let mut step = Step::detail(&to.id, format!("ALTER TABLE {path} INHERIT {parent}"))
                 .needing([id.clone()]);
             for kind in [Kind::Column, Kind::Constraint] {
-                step.needs.extend(cx.to.parts(&to.id, kind).map(|o| o.id.clone()));
-                step.needs.extend(cx.to.parts(id, kind).map(|o| o.id.clone()));
+                step.needs
+                    .extend(cx.to.parts(&to.id, kind).map(|o| o.id.clone()));
+                step.needs
+                    .extend(cx.to.parts(id, kind).map(|o| o.id.clone()));
             }
             step.makes.push(attached(&to.id));
             steps.push(step);
@@ -280,16 +316,31 @@ fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
 
 fn security(from: Option<&Object>, to: &Object, steps: &mut Vec<Step>) {
     let differs = |name: &str| from.is_some_and(|f| f.flag(name)) != to.flag(name);
-    let action = if from.is_some() { Action::Alter } else { Action::Detail };
+    let action = if from.is_some() {
+        Action::Alter
+    } else {
+        Action::Detail
+    };
     let mut push = |what: &str| {
-        let mut step = Step::detail(&to.id, format!("ALTER TABLE {} {what} ROW LEVEL SECURITY", to.id.path()));
+        let mut step = Step::detail(
+            &to.id,
+            format!("ALTER TABLE {} {what} ROW LEVEL SECURITY", to.id.path()),
+        );
         step.action = action;
         steps.push(step);
     };
     if differs("row_security") {
-        push(if to.flag("row_security") { "ENABLE" } else { "DISABLE" });
+        push(if to.flag("row_security") {
+            "ENABLE"
+        } else {
+            "DISABLE"
+        });
     }
     if differs("force_row_security") {
-        push(if to.flag("force_row_security") { "FORCE" } else { "NO FORCE" });
+        push(if to.flag("force_row_security") {
+            "FORCE"
+        } else {
+            "NO FORCE"
+        });
     }
 }

@@ -31,8 +31,16 @@ impl Rules for Enums {
     }
 
     fn create(&self, _: &Context, object: &Object) -> Vec<Step> {
-        let labels: Vec<String> = object.list("labels").iter().map(|l| text::literal(l)).collect();
-        let sql = format!("CREATE TYPE {} AS ENUM ({})", object.id.path(), labels.join(", "));
+        let labels: Vec<String> = object
+            .list("labels")
+            .iter()
+            .map(|l| text::literal(l))
+            .collect();
+        let sql = format!(
+            "CREATE TYPE {} AS ENUM ({})",
+            object.id.path(),
+            labels.join(", ")
+        );
         vec![Step::create(&object.id, sql)]
     }
 
@@ -46,12 +54,18 @@ impl Rules for Enums {
         for (i, label) in new.iter().enumerate().filter(|(_, l)| !old.contains(l)) {
             // After the one before it, which stands by now; at the front before the first old one.
             let place = match (i.checked_sub(1), old.first()) {
-                (Some(before), _) if i + 1 == new.len() && old.last() == new.get(before) => String::new(),
+                (Some(before), _) if i + 1 == new.len() && old.last() == new.get(before) => {
+                    String::new()
+                }
                 (Some(before), _) => format!(" AFTER {}", text::literal(&new[before])),
                 (None, Some(first)) => format!(" BEFORE {}", text::literal(first)),
                 (None, None) => String::new(),
             };
-            let sql = format!("ALTER TYPE {} ADD VALUE {}{place}", to.id.path(), text::literal(label));
+            let sql = format!(
+                "ALTER TYPE {} ADD VALUE {}{place}",
+                to.id.path(),
+                text::literal(label)
+            );
             let mut step = Step::alter(&to.id, sql).hazard(
                 HazardKind::NotReversible,
                 "an enum value can be taken away only with a new type",
@@ -72,7 +86,11 @@ fn attribute_clause(attribute: &Object) -> String {
         .text("collation")
         .map(|c| format!(" COLLATE {c}"))
         .unwrap_or_default();
-    format!("{} {}{collation}", text::ident(attribute.id.part()), attribute.get("type"))
+    format!(
+        "{} {}{collation}",
+        text::ident(attribute.id.part()),
+        attribute.get("type")
+    )
 }
 
 impl Rules for Composites {
@@ -125,11 +143,16 @@ impl Rules for Attributes {
     fn alter(&self, cx: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
         let whole = to.id.beside(Kind::Composite, "");
         // Postgres alters no attribute of a type that some column has.
-        let in_use = cx.dependents(&whole).any(|(o, _)| o.id.kind() != Kind::Attribute);
+        let in_use = cx
+            .dependents(&whole)
+            .any(|(o, _)| o.id.kind() != Kind::Attribute);
         if in_use || cx.lost(&to.id).next().is_some() {
             return Alter::RebuildWhole(whole);
         }
-        let collation = to.text("collation").map(|c| format!(" COLLATE {c}")).unwrap_or_default();
+        let collation = to
+            .text("collation")
+            .map(|c| format!(" COLLATE {c}"))
+            .unwrap_or_default();
         let sql = format!(
             "ALTER TYPE {} ALTER ATTRIBUTE {} TYPE {}{collation}",
             super::relation_path(&to.id),
@@ -173,7 +196,11 @@ impl Rules for Ranges {
                 options.push(format!("{word} = {value}"));
             }
         }
-        let sql = format!("CREATE TYPE {} AS RANGE ({})", object.id.path(), options.join(", "));
+        let sql = format!(
+            "CREATE TYPE {} AS RANGE ({})",
+            object.id.path(),
+            options.join(", ")
+        );
         vec![Step::create(&object.id, sql)]
     }
 
@@ -188,7 +215,11 @@ impl Rules for Domains {
     }
 
     fn create(&self, cx: &Context, object: &Object) -> Vec<Step> {
-        let mut sql = format!("CREATE DOMAIN {} AS {}", object.id.path(), object.get("type"));
+        let mut sql = format!(
+            "CREATE DOMAIN {} AS {}",
+            object.id.path(),
+            object.get("type")
+        );
         if let Some(collation) = object.text("collation") {
             sql.push_str(&format!(" COLLATE {collation}"));
         }
@@ -238,12 +269,19 @@ impl Rules for Domains {
 
     fn rename(&self, object: &Object, name: &str) -> Option<String> {
         let path = object.id.path();
-        Some(format!("ALTER DOMAIN {path} RENAME TO {}", text::ident(name)))
+        Some(format!(
+            "ALTER DOMAIN {path} RENAME TO {}",
+            text::ident(name)
+        ))
     }
 }
 
 fn domain_constraint(constraint: &Object) -> String {
-    let valid = if constraint.flag("not_valid") { " NOT VALID" } else { "" };
+    let valid = if constraint.flag("not_valid") {
+        " NOT VALID"
+    } else {
+        ""
+    };
     format!(
         "CONSTRAINT {} {}{valid}",
         text::ident(constraint.id.part()),
@@ -267,7 +305,10 @@ impl Rules for DomainConstraints {
 
     fn create(&self, _: &Context, constraint: &Object) -> Vec<Step> {
         let domain = super::relation_path(&constraint.id);
-        let sql = format!("ALTER DOMAIN {domain} ADD {}", domain_constraint(constraint));
+        let sql = format!(
+            "ALTER DOMAIN {domain} ADD {}",
+            domain_constraint(constraint)
+        );
         let mut step = Step::create(&constraint.id, sql);
         if !constraint.flag("not_valid") {
             step = step.hazard(HazardKind::DependsOnRows, "fails where a value breaks it");
@@ -278,7 +319,10 @@ impl Rules for DomainConstraints {
     fn drop(&self, _: &Context, constraint: &Object) -> Vec<Step> {
         let domain = super::relation_path(&constraint.id);
         let name = text::ident(constraint.id.part());
-        vec![Step::drop(&constraint.id, format!("ALTER DOMAIN {domain} DROP CONSTRAINT {name}"))]
+        vec![Step::drop(
+            &constraint.id,
+            format!("ALTER DOMAIN {domain} DROP CONSTRAINT {name}"),
+        )]
     }
 
     fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -287,7 +331,12 @@ impl Rules for DomainConstraints {
         }
         let domain = super::relation_path(&to.id);
         let name = text::ident(to.id.part());
-        let step = Step::alter(&to.id, format!("ALTER DOMAIN {domain} VALIDATE CONSTRAINT {name}"));
-        Alter::Steps(vec![step.hazard(HazardKind::DependsOnRows, "fails where a value breaks it")])
+        let step = Step::alter(
+            &to.id,
+            format!("ALTER DOMAIN {domain} VALIDATE CONSTRAINT {name}"),
+        );
+        Alter::Steps(vec![
+            step.hazard(HazardKind::DependsOnRows, "fails where a value breaks it"),
+        ])
     }
 }

@@ -25,7 +25,10 @@ fn query(view: &Object) -> &str {
 fn create_view(view: &Object, or_replace: &str) -> String {
     let path = view.id.path();
     let options = with_options(view);
-    format!("CREATE {or_replace}VIEW {path}{options} AS\n{}", query(view))
+    format!(
+        "CREATE {or_replace}VIEW {path}{options} AS\n{}",
+        query(view)
+    )
 }
 
 impl Rules for Views {
@@ -61,10 +64,16 @@ fn options(word: &str, from: &Object, to: &Object, steps: &mut Vec<Step>) {
     let (set, reset) = text::parameter_changes(from.list("options"), to.list("options"));
     let view = format!("ALTER {word} {}", to.id.path());
     if !set.is_empty() {
-        steps.push(Step::alter(&to.id, format!("{view} SET ({})", text::parameters(&set))));
+        steps.push(Step::alter(
+            &to.id,
+            format!("{view} SET ({})", text::parameters(&set)),
+        ));
     }
     if !reset.is_empty() {
-        steps.push(Step::alter(&to.id, format!("{view} RESET ({})", reset.join(", "))));
+        steps.push(Step::alter(
+            &to.id,
+            format!("{view} RESET ({})", reset.join(", ")),
+        ));
     }
 }
 
