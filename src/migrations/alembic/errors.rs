@@ -29,6 +29,8 @@ pub struct Failure {
     pub line: Option<usize>,
     /// The contexts that env.py had made by then.
     pub contexts: Vec<Context>,
+    /// What Alembic warned of before.
+    pub warnings: Vec<String>,
     /// The interpreter.
     pub python: String,
     /// What could not be imported.
@@ -114,15 +116,24 @@ pub fn explain(failure: &Failure, hello: &Hello, target: Option<&Target>) -> Err
     if let Some(step) = &failure.step {
         return step_failed(failure, step);
     }
+    if let Some(warning) = failure.warnings.iter().find(|w| is_missing_parent(w)) {
+        return missing_parent(warning);
+    }
     match failure.class() {
         "Elsewhere" => elsewhere(failure, target),
-        "CommandError" => command_error(failure),
-        "CycleDetected" | "DependencyCycleDetected" | "LoopDetected" | "DependencyLoopDetected" => {
-            Error::migration(format!("the chain is broken: {}", failure.message))
-                .hint("correct down_revision or depends_on in one of these files")
-        }
+        "CommandError" => command_error(failure, target),
         _ => general(failure, hello, target),
     }
+}
+
+/// Alembic only warns of a parent without a file, and may or may not fail at it afterwards.
+pub fn is_missing_parent(warning: &str) -> bool {
+    warning.contains("referenced from") && warning.contains("not present")
+}
+
+pub fn missing_parent(warning: &str) -> Error {
+    Error::migration(format!("the chain is broken: {warning}"))
+        .hint("bring the file back (another branch?), or correct down_revision")
 }
 
 /// env.py went to another database.
@@ -141,7 +152,7 @@ fn elsewhere(failure: &Failure, target: Option<&Target>) -> Error {
 }
 
 /// Alembic's own complaints.
-fn command_error(failure: &Failure) -> Error {
+fn command_error(failure: &Failure, target: Option<&Target>) -> Error {
     let text = failure.message.trim();
     let error = Error::migration(without_passwords(text));
     if text.contains("Multiple head revisions") {
@@ -153,7 +164,14 @@ fn command_error(failure: &Failure) -> Error {
             "no file has this revision: another branch? `devdb history` lists those that exist",
         )
     } else if text.contains("not up to date") {
-        error.hint("migrate it first, with `devdb ready`")
+        match target {
+            Some(target) => Error::migration(format!("{target} is not at head")),
+            None => error,
+        }
+        .hint("migrate it first, with `devdb ready`")
+    } else if text.contains("ycle is detected") || text.contains("oop is detected") {
+        Error::migration(format!("the chain is broken: {text}"))
+            .hint("correct down_revision or depends_on in one of these files")
     } else if text.contains("script_location") || text.contains("config file") {
         error.hint("set `dir` under [migrations] to the folder of alembic.ini")
     } else if text.contains("Path doesn't exist") {

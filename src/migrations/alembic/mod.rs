@@ -129,7 +129,7 @@ impl Alembic {
         // The graph does not depend on the database: any process that runs will do.
         let mut runner = match self.runner.take() {
             Some(runner) => runner,
-            None => Runner::start(&self.interpreter, &self.dir, env, events).await?,
+            None => self.start(env, events).await?,
         };
         let task = events.begin("reading the revisions", None);
         let answer = runner
@@ -148,6 +148,20 @@ impl Alembic {
         let table = self.version_table().cloned();
         self.known = Some(AlembicCache::new(sources, chain.clone(), table));
         Ok(chain)
+    }
+
+    async fn start(&self, env: &Env, events: &Events) -> Result<Runner> {
+        let has = |name| self.dir.join(name).is_file();
+        // Newer versions can do with pyproject.toml; `-c` in `run` names any file.
+        let configured = has("alembic.ini") || has("pyproject.toml");
+        if !configured && self.interpreter.arguments.is_empty() {
+            return Err(Error::migration(format!(
+                "there is no alembic.ini in {}",
+                self.dir.display()
+            ))
+            .hint("set `dir` under [migrations] to the folder of alembic.ini"));
+        }
+        Runner::start(&self.interpreter, &self.dir, env, events).await
     }
 
     fn version_table(&self) -> Option<&VersionTable> {
@@ -367,9 +381,9 @@ impl Alembic {
             Some(runner) if runner.env == env => runner,
             Some(_) => {
                 events.detail("starting Python again: the variables are others");
-                Runner::start(&self.interpreter, &self.dir, env, events).await?
+                self.start(env, events).await?
             }
-            None => Runner::start(&self.interpreter, &self.dir, env, events).await?,
+            None => self.start(env, events).await?,
         };
         let mut loading = Some(events.begin("running env.py", None));
         let mut task = None;
