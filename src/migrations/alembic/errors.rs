@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 
 use serde::Deserialize;
 
+use super::drivers;
 use super::interpreter::Interpreter;
 use super::runner::{Context, Hello};
 use crate::error::{Error, PostgresError};
@@ -267,7 +268,7 @@ fn source_line(file: &str, line: usize) -> Option<String> {
 /// env.py, the application or a version file failed outside of a revision.
 fn general(failure: &Failure, hello: &Hello, target: Option<&Target>) -> Error {
     if let Some(module) = &failure.module {
-        return missing_module(failure, module, hello);
+        return drivers::missing_module(failure, module, hello);
     }
     let place = failure.place.as_ref();
     let at = match place {
@@ -376,47 +377,4 @@ fn is_variable(text: &str) -> bool {
         && text
             .chars()
             .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-}
-
-/// What to install for each driver, and the scheme that asks for it.
-const DRIVERS: [(&str, &str, &str); 4] = [
-    ("psycopg", "psycopg[binary]", "postgresql+psycopg"),
-    ("psycopg2", "psycopg2-binary", "postgresql+psycopg2"),
-    ("pg8000", "pg8000", "postgresql+pg8000"),
-    ("asyncpg", "asyncpg", "postgresql+asyncpg"),
-];
-
-fn missing_module(failure: &Failure, module: &str, hello: &Hello) -> Error {
-    let top = module.split('.').next().unwrap_or(module);
-    let Some((_, package, _)) = DRIVERS.iter().find(|(name, ..)| *name == top) else {
-        let at = match &failure.place {
-            Some(Place {
-                file,
-                line: Some(line),
-            }) => format!("{file}:{line} imports "),
-            _ => "cannot import ".to_string(),
-        };
-        return Error::migration(format!(
-            "{at}{module}, which {} does not have",
-            failure.python
-        ))
-        .hint("install the project's requirements there, or set `run` under [migrations]");
-    };
-    let installed: Vec<String> = DRIVERS
-        .iter()
-        .filter(|(name, ..)| hello.drivers.iter().any(|d| d == name))
-        .map(|(.., scheme)| format!("\"{scheme}\""))
-        .collect();
-    let hint = match installed.as_slice() {
-        [] => format!("install it there: {package}"),
-        schemes => format!(
-            "install {package} there, or give the URL a scheme under [env] whose driver is installed: {}",
-            schemes.join(", ")
-        ),
-    };
-    Error::migration(format!(
-        "the Postgres driver {top}, which the URL asks for, is not installed in {}",
-        failure.python
-    ))
-    .hint(hint)
 }
