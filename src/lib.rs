@@ -5,6 +5,10 @@
 //! { `config`, `event`, `error` }.
 
 pub mod config;
+pub mod databases;
 pub mod error;
 pub mod event;
+pub mod excerpt;
+pub mod migrations;
 pub mod postgres;
+pub mod server;

@@ -51,6 +51,8 @@ pub struct Server {
     pub allow_reset: bool,
     /// The folder of `initdb`, `postgres` and `pg_ctl` for `local`; searched for where `None`.
     pub bin: Option<PathBuf>,
+    /// Where programs are looked for (`PATH`, in order): `psql`, `initdb`, `docker`.
+    pub path: Vec<PathBuf>,
     /// How long a server may take to become ready, in seconds.
     pub wait: u64,
 }

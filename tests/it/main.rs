@@ -1,1 +1,9 @@
+//! The one integration binary: everything against real servers.
 
+mod support;
+
+mod cli;
+mod house;
+mod migrations_sqlx;
+mod server_docker;
+mod server_local;

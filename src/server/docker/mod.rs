@@ -1,0 +1,163 @@
+//! A server in a Docker container: `devdb-<project id>`, with its data in a volume, a folder or
+//! memory. The only owner of the `bollard` crate.
+
+mod container;
+mod data;
+mod engine;
+mod folder;
+mod helper;
+mod image;
+mod reset;
+mod spec;
+mod up;
+mod volume;
+
+use std::time::Duration;
+
+use self::container::Found;
+use super::ready::{self, Attempt};
+use super::spec::Spec;
+use super::state::State;
+use super::{Command, Condition, Status};
+use crate::config::{Config, Port};
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::postgres::Target;
+
+pub(super) struct Docker {
+    config: Config,
+    docker: bollard::Docker,
+    /// The container's.
+    name: String,
+}
+
+impl Docker {
+    pub(super) async fn open(config: &Config) -> Result<Self> {
+        Ok(Docker {
+            docker: engine::connect(&config.server.path).await?,
+            name: format!("devdb-{}", config.project.id),
+            config: config.clone(),
+        })
+    }
+
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "Docker container {} ({})",
+            self.name, self.config.server.image
+        )
+    }
+
+    fn load(&self) -> Result<State> {
+        State::load(&self.config.project.state_dir)
+    }
+
+    async fn find(&self) -> Result<Option<Found>> {
+        container::find(&self.docker, &self.name, &self.config.project.id).await
+    }
+
+    fn target(&self, port: u16) -> Target {
+        super::local_target(&self.config, port)
+    }
+
+    /// The port to publish; `None` where one is still to be chosen.
+    fn port(&self, state: &State, found: Option<&Found>) -> Option<u16> {
+        match self.config.server.port {
+            Port::Fixed(port) => Some(port),
+            Port::Auto => state.port.or_else(|| found?.port()),
+        }
+    }
+
+    /// What the container should have been made from.
+    fn wanted(&self, state: &State, found: &Found) -> Spec {
+        let port = self.port(state, Some(found)).unwrap_or_default();
+        spec::of(&self.config, port, &self.place(state, Some(found)))
+    }
+
+    pub(super) async fn status(&self) -> Result<Status> {
+        let state = self.load()?;
+        let found = self.find().await?;
+        let slot = self.slot(&state);
+        let mut status = Status {
+            condition: Condition::Missing,
+            port: self.port(&state, found.as_ref()),
+            image: Some(self.config.server.image.clone()),
+            data: self.place(&state, found.as_ref()),
+            drift: Vec::new(),
+            major: slot.and_then(|slot| slot.current.major),
+            started: None,
+            aside: slot.and_then(|slot| Some(slot.aside.as_ref()?.place.clone())),
+            pending_reset: slot.is_some_and(|slot| slot.pending),
+        };
+        let Some(found) = found else {
+            return Ok(status);
+        };
+        status.drift = found.spec.drift(&self.wanted(&state, &found));
+        status.image = Some(found.image.clone());
+        status.port = found.port();
+        status.major = status.major.or(found.major());
+        status.started = found.started;
+        status.condition = if !found.running || found.paused {
+            Condition::Stopped {
+                exit_code: Some(found.exit_code),
+            }
+        } else {
+            let target = self.target(found.port().unwrap_or_default());
+            match ready::attempt(&target, Duration::from_secs(2)).await {
+                Attempt::Ready => Condition::Ready,
+                _ => Condition::Running,
+            }
+        };
+        Ok(status)
+    }
+
+    pub(super) async fn stop(&self, events: &Events) -> Result<()> {
+        if self.find().await?.is_none_or(|found| !found.running) {
+            return Ok(());
+        }
+        let task = events.begin("stopping Postgres", None);
+        container::stop(&self.docker, &self.name).await?;
+        task.end("");
+        Ok(())
+    }
+
+    pub(super) fn pending_reset(&self) -> bool {
+        self.load()
+            .is_ok_and(|state| self.slot(&state).is_some_and(|slot| slot.pending))
+    }
+
+    pub(super) async fn logs(
+        &self,
+        follow: bool,
+        tail: Option<u32>,
+        each: impl FnMut(&str),
+    ) -> Result<()> {
+        if self.find().await?.is_none() {
+            return Err(
+                Error::server(format!("there is no container {} to read", self.name))
+                    .hint("`devdb up` makes it"),
+            );
+        }
+        container::logs(&self.docker, &self.name, follow, tail, None, each).await
+    }
+
+    /// `psql` inside the container, over its unix socket.
+    pub(super) fn psql(&self, target: &Target, terminal: bool) -> Command {
+        let mut args = vec!["exec".to_string(), "-i".into()];
+        if terminal {
+            args.push("-t".into());
+        }
+        args.extend([
+            self.name.clone(),
+            "psql".into(),
+            "-U".into(),
+            target.user.clone(),
+            "-d".into(),
+            target.database.clone(),
+        ]);
+        Command {
+            program: "docker".into(),
+            args,
+            env: Vec::new(),
+        }
+    }
+}

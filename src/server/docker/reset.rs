@@ -1,0 +1,293 @@
+//! Putting the data directory aside, bringing it back, and destroying what may be destroyed.
+
+use std::path::PathBuf;
+
+use super::folder::{self, Content};
+use super::image::{self, Image};
+use super::{Docker, container, volume};
+use crate::config::Data;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::server::state::{Intent, Kept, State};
+use crate::server::{DataReset, Undone};
+
+impl Docker {
+    pub(in crate::server) async fn reset_data(
+        &self,
+        events: &Events,
+        adopt: bool,
+    ) -> Result<DataReset> {
+        if self.config.server.data == Data::Tmpfs {
+            return Ok(DataReset::Unsupported {
+                why: "its data is in memory only".into(),
+            });
+        }
+        let mut state = self.load()?;
+        self.heal(&mut state, events).await?;
+        let found = self.find().await?;
+        // Whatever could fail for want of an image fails before anything is changed.
+        let image = image::get(&self.docker, &self.config.server.image, events).await?;
+        let content = self
+            .take_stock(&mut state, found.as_ref(), &image.name)
+            .await?;
+        let aside = match content {
+            Content::Data {
+                system_identifier, ..
+            } => {
+                if self.folder().is_some() {
+                    self.may_reset_folder(&mut state, system_identifier, adopt)?;
+                }
+                let task = events.begin("putting the data directory aside", None);
+                container::stop(&self.docker, &self.name).await?;
+                container::remove(&self.docker, &self.name).await?;
+                match self.folder() {
+                    None => self.next_volume(&mut state).await?,
+                    Some(_) => self.move_folder(&mut state, &image).await?,
+                }
+                let aside = self
+                    .slot(&state)
+                    .and_then(|slot| slot.aside.as_ref())
+                    .map(|kept| kept.place.clone());
+                task.end(aside.clone().unwrap_or_default());
+                aside
+            }
+            _ => None,
+        };
+        let target = self.ensure_up(events).await?;
+        Ok(DataReset::Fresh { target, aside })
+    }
+
+    /// devdb resets the folder that it initialised, as long as the same data is in it.
+    fn may_reset_folder(
+        &self,
+        state: &mut State,
+        present: Option<String>,
+        adopt: bool,
+    ) -> Result<()> {
+        let Some(slot) = self.slot_mut(state) else {
+            return Ok(());
+        };
+        let current = &mut slot.current;
+        let exchanged = current.system_identifier.is_some()
+            && present.is_some()
+            && current.system_identifier != present;
+        if adopt {
+            current.ours = true;
+            current.system_identifier = present;
+            return Ok(());
+        }
+        let why = if !current.ours {
+            "devdb did not make the data directory in it"
+        } else if exchanged {
+            "the data directory in it is not the one that devdb made"
+        } else {
+            return Ok(());
+        };
+        Err(
+            Error::refused(format!("will not reset {}: {why}", current.place))
+                .hint("`devdb reset --adopt` makes it devdb's own; it is put aside, not removed"),
+        )
+    }
+
+    async fn next_volume(&self, state: &mut State) -> Result<()> {
+        let taken = volume::all(&self.docker, &self.config).await?;
+        let Some(slot) = self.slot_mut(state) else {
+            return Ok(());
+        };
+        // A lost server.json may count from one again: pass over what is there.
+        for volume in &taken {
+            let number = volume::generation(&self.config, &volume.name).unwrap_or(0);
+            slot.generation = slot.generation.max(number);
+        }
+        let generation = slot.next_generation();
+        let gone = slot.put_aside(Kept {
+            place: volume::name(&self.config, generation),
+            ours: true,
+            ..Kept::default()
+        });
+        state.save()?;
+        if let Some(gone) = gone {
+            volume::destroy(&self.docker, &self.config, &gone.place).await?;
+            if let Some(slot) = self.slot_mut(state) {
+                slot.old.retain(|kept| kept.place != gone.place);
+            }
+            state.save()?;
+        }
+        Ok(())
+    }
+
+    async fn move_folder(&self, state: &mut State, image: &Image) -> Result<()> {
+        let Some(slot) = self.slot_mut(state) else {
+            return Ok(());
+        };
+        if slot.pending {
+            return self.empty_current(state, &image.name).await;
+        }
+        let from = slot.current.place.clone();
+        let to = free_name(&from, || slot.next_generation());
+        slot.intent = Some(Intent::PutAside { to: to.clone() });
+        state.save()?;
+        folder::rename(
+            &self.docker,
+            &self.config,
+            &image.name,
+            from.as_ref(),
+            to.as_ref(),
+        )
+        .await?;
+        self.commit_put_aside(state, to);
+        state.save()
+    }
+
+    pub(in crate::server) async fn undo_data(&self, events: &Events) -> Result<Undone> {
+        let mut state = self.load()?;
+        self.heal(&mut state, events).await?;
+        let nothing = || {
+            Error::refused("there is no data directory put aside to bring back")
+                .hint("`devdb reset` puts one aside")
+        };
+        let slot = self.slot_mut(&mut state).ok_or_else(nothing)?;
+        let aside = slot.aside.clone().ok_or_else(nothing)?;
+        let image = image::get(&self.docker, &self.config.server.image, events).await?;
+        if let Some(major) = aside.major {
+            self.check_major(&aside.place, major, &image)?;
+        }
+        let there = match self.folder() {
+            Some(_) => PathBuf::from(&aside.place).exists(),
+            None => volume::find(&self.docker, &self.config, &aside.place)
+                .await?
+                .is_some(),
+        };
+        if !there {
+            return Err(Error::server(format!(
+                "{}, which was put aside, is gone",
+                aside.place
+            )));
+        }
+        let task = events.begin("bringing the data directory back", None);
+        container::stop(&self.docker, &self.name).await?;
+        container::remove(&self.docker, &self.name).await?;
+        if self.folder().is_some() {
+            let from = slot.current.place.clone();
+            let to = free_name(&from, || slot.next_generation());
+            slot.intent = Some(Intent::SwapBack { to: to.clone() });
+            state.save()?;
+            self.swap_folders(&mut state, &image.name, to).await?;
+        } else {
+            let present = std::mem::replace(&mut slot.current, aside);
+            slot.aside = Some(present);
+            slot.pending = false;
+        }
+        state.save()?;
+        task.end("");
+        let aside = self
+            .slot(&state)
+            .and_then(|slot| slot.aside.as_ref())
+            .map(|kept| kept.place.clone())
+            .unwrap_or_default();
+        let target = self.ensure_up(events).await?;
+        Ok(Undone { target, aside })
+    }
+
+    pub(in crate::server) async fn finish_reset(&self) -> Result<()> {
+        let mut state = self.load()?;
+        let Some(slot) = self.slot_mut(&mut state) else {
+            return Ok(());
+        };
+        let old = slot.old.clone();
+        if !slot.pending && old.is_empty() {
+            return Ok(());
+        }
+        slot.pending = false;
+        state.save()?;
+        for kept in old {
+            self.destroy(&kept).await?;
+            if let Some(slot) = self.slot_mut(&mut state) {
+                slot.old.retain(|other| other.place != kept.place);
+            }
+            state.save()?;
+        }
+        Ok(())
+    }
+
+    /// Destroys one data directory that is not in use.
+    async fn destroy(&self, kept: &Kept) -> Result<()> {
+        if !kept.place.starts_with('/') {
+            return volume::destroy(&self.docker, &self.config, &kept.place).await;
+        }
+        let folder = PathBuf::from(&kept.place);
+        if !kept.ours || !folder.exists() {
+            return Ok(());
+        }
+        let found = self.find().await?;
+        let image = self.helper_image(found.as_ref(), &Events::silent()).await?;
+        let content = folder::look(&self.docker, &self.config, &image, &folder).await?;
+        if let Content::Data {
+            system_identifier: Some(present),
+            ..
+        } = content
+            && kept
+                .system_identifier
+                .as_ref()
+                .is_some_and(|known| *known != present)
+        {
+            return Err(Error::refused(format!(
+                "will not remove {}: the data directory in it is not the one that devdb put there",
+                kept.place
+            )));
+        }
+        folder::destroy(&self.docker, &self.config, &image, &folder).await
+    }
+
+    pub(in crate::server) async fn remove(&self, events: &Events, wipe: bool) -> Result<()> {
+        let mut state = self.load()?;
+        let found = self.find().await?;
+        if wipe && let Some(folder) = self.folder() {
+            let ours = self.slot(&state).is_some_and(|slot| slot.current.ours);
+            if !ours && folder.exists() {
+                return Err(Error::refused(format!(
+                    "will not wipe {}: devdb did not make the data directory in it",
+                    folder.display()
+                ))
+                .hint("remove it by hand, or make it devdb's own with `devdb reset --adopt`"));
+            }
+        }
+        let task = events.begin("removing the server", None);
+        // Folders are emptied by a container of this image, which must be found before.
+        if found.is_some() {
+            container::stop(&self.docker, &self.name).await?;
+            container::remove(&self.docker, &self.name).await?;
+        }
+        container::sweep_helpers(&self.docker, &self.config.project.id).await?;
+        if wipe {
+            task.advance(0, "removing its data");
+            for volume in volume::all(&self.docker, &self.config).await? {
+                volume::destroy(&self.docker, &self.config, &volume.name).await?;
+            }
+            let folders: Vec<Kept> = state
+                .slots
+                .iter()
+                .filter(|(key, _)| key.starts_with("folder:"))
+                .flat_map(|(_, slot)| slot.all().cloned())
+                .collect();
+            for kept in &folders {
+                self.destroy(kept).await?;
+            }
+            state.slots.retain(|key, _| key == "local");
+            state.kind = None;
+            state.save()?;
+        }
+        task.end("");
+        Ok(())
+    }
+}
+
+/// `<folder>.devdb-aside-<n>`, with the first `n` that is free.
+fn free_name(folder: &str, mut number: impl FnMut() -> u32) -> String {
+    loop {
+        let name = format!("{folder}.devdb-aside-{}", number());
+        if !PathBuf::from(&name).exists() {
+            return name;
+        }
+    }
+}

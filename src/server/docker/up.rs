@@ -1,0 +1,324 @@
+//! From whatever is there to a server that is ready.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Docker;
+use super::container::{self, Created, Found, Started};
+use super::image::{self, Image};
+use super::spec;
+use crate::config::{Data, Port};
+use crate::error::{Error, Result};
+use crate::event::{Events, Task};
+use crate::postgres::Target;
+use crate::server::ready::{self, Attempt, Stage};
+use crate::server::spec::{Drift, names};
+use crate::server::state::State;
+use crate::server::{exit_hint, port};
+
+/// How often a port may be taken between finding it free and starting on it.
+const PORT_ATTEMPTS: usize = 20;
+/// How many lines of the log an error shows.
+const LOG_LINES: usize = 20;
+
+impl Docker {
+    pub(in crate::server) async fn ensure_up(&self, events: &Events) -> Result<Target> {
+        let mut state = self.load()?;
+        self.heal(&mut state, events).await?;
+        let found = self.find().await?;
+        if let Some(found) = &found
+            && found.running
+            && !found.paused
+            && let Some(port) = found.port()
+            && found.spec.drift(&self.wanted(&state, found)).is_empty()
+        {
+            let target = self.target(port);
+            if let Attempt::Ready = ready::attempt(&target, Duration::from_secs(2)).await {
+                self.remember(&mut state, found, &target).await?;
+                return Ok(target);
+            }
+        }
+        self.bring_up(&mut state, found, events).await
+    }
+
+    async fn bring_up(
+        &self,
+        state: &mut State,
+        found: Option<Found>,
+        events: &Events,
+    ) -> Result<Target> {
+        let mut found = found;
+        if let Some(there) = &found
+            && self.is_unfinished(state, there).await?
+        {
+            events.note("the data directory was never finished; making it again");
+            container::remove(&self.docker, &self.name).await?;
+            self.empty_current(state, &there.image.clone()).await?;
+            found = None;
+        }
+        if let Some(there) = &found {
+            let drift = there.spec.drift(&self.wanted(state, there));
+            if !drift.is_empty() && there.running && there.is_tmpfs() {
+                events.warn(format!(
+                    "the configuration changed ({}), but the running server's data is in memory \
+                     only: it stays as it was until `devdb down`",
+                    names(&drift)
+                ));
+            } else if !drift.is_empty() {
+                self.make_way(state, there, &drift, events).await?;
+                found = None;
+            }
+        }
+        let task = events.begin("starting Postgres", None);
+        let mut found = match found {
+            Some(found) => found,
+            None => self.create(state, &task, events).await?,
+        };
+        if !found.running || found.paused {
+            found = self.start(state, found, &task, events).await?;
+        }
+        let target = self.target(found.port().unwrap_or_default());
+        self.wait(&found, &target, &task).await?;
+        self.remember(state, &found, &target).await?;
+        task.end(format!("port {}", target.port));
+        Ok(target)
+    }
+
+    /// Removes a container that was made from another configuration; its data stays.
+    async fn make_way(
+        &self,
+        state: &mut State,
+        there: &Found,
+        drift: &[Drift],
+        events: &Events,
+    ) -> Result<()> {
+        let image = image::get(&self.docker, &self.config.server.image, events).await?;
+        // A server that runs is not given up for one that could not start.
+        self.check_mounts()?;
+        self.prepare(state, Some(there), &image).await?;
+        events.note(format!(
+            "the configuration changed ({}): making the container again, the data stays",
+            names(drift)
+        ));
+        let initial: Vec<&Drift> = drift.iter().filter(|d| d.is_initial()).collect();
+        if !initial.is_empty() {
+            events.note(format!(
+                "{} counts only when a data directory is made: `devdb reset`",
+                names(initial)
+            ));
+        }
+        container::stop(&self.docker, &self.name).await?;
+        container::remove(&self.docker, &self.name).await
+    }
+
+    async fn create(&self, state: &mut State, task: &Task, events: &Events) -> Result<Found> {
+        let image = image::get(&self.docker, &self.config.server.image, events).await?;
+        task.advance(0, Stage::Creating.text());
+        self.check_mounts()?;
+        let place = self.prepare(state, None, &image).await?;
+        let port = self.free_port(state, &[], events).await?;
+        self.create_on(state, &image, &place, port).await
+    }
+
+    /// A missing file would otherwise be refused by the engine in words of its own.
+    fn check_mounts(&self) -> Result<()> {
+        match self
+            .config
+            .server
+            .mounts
+            .iter()
+            .find(|(here, _)| !here.exists())
+        {
+            Some((here, there)) => Err(Error::usage(format!(
+                "{} does not exist; it is to be mounted at {there}",
+                here.display()
+            ))
+            .hint("correct the path in the compose file, or make the file")),
+            None => Ok(()),
+        }
+    }
+
+    async fn create_on(
+        &self,
+        state: &State,
+        image: &Image,
+        place: &str,
+        port: u16,
+    ) -> Result<Found> {
+        let spec = spec::of(&self.config, port, place);
+        let body = spec::body(&self.config, image, &spec, port, place);
+        // Somebody else's container of that name is refused by `find`, a twin's is taken over.
+        match container::create(&self.docker, &self.name, body).await? {
+            Created::Done | Created::NameTaken => {}
+        }
+        let found = self.find().await?.ok_or_else(|| {
+            Error::server(format!("container {} was removed by somebody", self.name))
+                .hint("try again")
+        })?;
+        let drift = found.spec.drift(&self.wanted(state, &found));
+        if found.port() != Some(port) && !drift.is_empty() {
+            return Err(Error::server(format!(
+                "another devdb made container {} at the same moment with another configuration ({})",
+                self.name,
+                names(&drift)
+            ))
+            .hint("try again"));
+        }
+        Ok(found)
+    }
+
+    /// The configured port, or a free one; remembered before it is used.
+    async fn free_port(&self, state: &mut State, avoid: &[u16], events: &Events) -> Result<u16> {
+        let wish = match self.config.server.port {
+            Port::Fixed(port) if port::is_free(port) && avoid.is_empty() => return Ok(port),
+            Port::Fixed(port) => {
+                let holder = match container::publisher(&self.docker, port).await {
+                    Some(holder) => Some(holder),
+                    None => port::holder(port),
+                };
+                return Err(port::taken(port, holder));
+            }
+            Port::Auto => state.port,
+        };
+        if let Some(port) = wish
+            && !avoid.contains(&port)
+            && port::is_free(port)
+        {
+            return Ok(port);
+        }
+        let port = port::choose(&self.config.project.id, avoid)
+            .ok_or_else(|| Error::server("no port between 20000 and 32000 is free"))?;
+        if let Some(old) = wish {
+            events.note(format!("port {old} is taken by now; using {port}"));
+        }
+        state.port = Some(port);
+        state.save()?;
+        Ok(port)
+    }
+
+    /// Starts it; where its port is taken, an automatic one gives way to another.
+    async fn start(
+        &self,
+        state: &mut State,
+        found: Found,
+        task: &Task,
+        events: &Events,
+    ) -> Result<Found> {
+        let mut found = found;
+        let mut avoid = Vec::new();
+        for _ in 0..PORT_ATTEMPTS {
+            task.advance(0, Stage::Starting.text());
+            let mine = found.port().unwrap_or_default();
+            let started = if found.paused || port::is_free(mine) {
+                container::start(&self.docker, &found, &self.name).await?
+            } else {
+                Started::PortTaken
+            };
+            if let Started::Done = started {
+                return self.find().await?.ok_or_else(|| self.vanished());
+            }
+            avoid.push(mine);
+            let port = self.free_port(state, &avoid, events).await?;
+            let image = image::get(&self.docker, &self.config.server.image, events).await?;
+            let place = self.prepare(state, Some(&found), &image).await?;
+            container::remove(&self.docker, &self.name).await?;
+            found = self.create_on(state, &image, &place, port).await?;
+        }
+        Err(Error::server("every port that was tried is taken").hint("set `port` under [server]"))
+    }
+
+    /// Waits until `select 1` answers, the container exits, or the time is up.
+    async fn wait(&self, found: &Found, target: &Target, task: &Task) -> Result<()> {
+        let mut stage = Stage::Starting;
+        let limit = Duration::from_secs(self.config.server.wait);
+        let since = found.started;
+        let follow = async {
+            let read = container::logs(&self.docker, &self.name, true, None, since, |line| {
+                if let Some(next) = Stage::of_line(line)
+                    && next > stage
+                {
+                    stage = next;
+                    task.advance(0, stage.text());
+                }
+            });
+            // A log that cannot be read only costs the names of the stages.
+            let _ = read.await;
+            std::future::pending::<()>().await;
+        };
+        let timed_out = tokio::select! {
+            ready = ready::poll(target) => return ready,
+            () = container::exited(&self.docker, &self.name) => false,
+            () = tokio::time::sleep(limit) => true,
+            () = follow => false,
+        };
+        let lines = self.last_lines(since).await;
+        if timed_out {
+            return Err(Error::server(format!(
+                "Postgres in container {} is not ready after {} s ({})",
+                self.name,
+                limit.as_secs(),
+                stage.text()
+            ))
+            .detail(lines)
+            .hint("raise `wait` under [server], or look at `devdb logs`"));
+        }
+        let code = match self.find().await? {
+            Some(found) => found.exit_code.to_string(),
+            None => return Err(self.vanished()),
+        };
+        Err(Error::server(format!(
+            "Postgres in container {} exited with code {code} ({})",
+            self.name,
+            stage.text()
+        ))
+        .detail(lines)
+        .hint(exit_hint(&self.config)))
+    }
+
+    fn vanished(&self) -> Error {
+        Error::server(format!(
+            "container {} was removed while it started",
+            self.name
+        ))
+        .hint("try again")
+    }
+
+    async fn last_lines(&self, since: Option<Timestamp>) -> String {
+        let mut lines = Vec::new();
+        let read = container::logs(&self.docker, &self.name, false, Some(200), since, |line| {
+            lines.push(line.to_string());
+        });
+        match read.await {
+            Ok(()) => ready::last_lines(&lines, LOG_LINES),
+            Err(error) => error.message().to_string(),
+        }
+    }
+
+    /// Notes what is known only once a server is ready; costs nothing where it is noted already.
+    async fn remember(&self, state: &mut State, found: &Found, target: &Target) -> Result<()> {
+        let before = state.clone();
+        state.kind = Some("docker".into());
+        if self.config.server.port == Port::Auto {
+            state.port = Some(target.port);
+        }
+        if self.config.server.data != Data::Tmpfs && self.slot(state).is_none() {
+            self.take_stock(state, Some(found), &found.image).await?;
+        }
+        let in_use = found.data.clone();
+        if let Some(slot) = self.slot_mut(state)
+            && in_use.as_deref().map(Path::new) == Some(Path::new(&slot.current.place))
+            && (!slot.current.initialised || slot.current.system_identifier.is_none())
+        {
+            let identity = ready::identity(target).await?;
+            slot.current.initialised = true;
+            slot.current.major = Some(identity.major);
+            slot.current.system_identifier = Some(identity.system_identifier);
+        }
+        if *state != before {
+            state.save()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,315 @@
+//! Where Postgres runs: in a Docker container, from local binaries, or somewhere else by URL.
+//!
+//! A [`Server`] is opened from the configuration, brought up, and gives a [`Target`]. What it
+//! remembers between commands is in `<state_dir>/server.json`; callers hold the project's lock.
+
+mod docker;
+mod local;
+mod port;
+mod ready;
+mod settings;
+mod spec;
+mod state;
+mod url;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+pub use self::spec::Drift;
+
+use crate::config::{Config, ServerKind};
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::postgres::Target;
+
+/// The server of a project, running or not.
+pub struct Server {
+    kind: Kind,
+    /// Where programs are looked for.
+    path: Vec<PathBuf>,
+}
+
+enum Kind {
+    Docker(docker::Docker),
+    Local(local::Local),
+    Url(url::Url),
+}
+
+/// How a server is right now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    pub condition: Condition,
+    /// On 127.0.0.1 (on the URL's host for `url`); `None` where none was chosen yet.
+    pub port: Option<u16>,
+    /// The image for Docker, the folder of the binaries for `local`.
+    pub image: Option<String>,
+    /// The volume, the folder, or `tmpfs`; for `url` the URL, without its password.
+    pub data: String,
+    /// What the running server was made from and the configuration now says otherwise.
+    pub drift: Vec<Drift>,
+    /// The major version of Postgres, where it is known.
+    pub major: Option<u32>,
+    /// Since when it runs, or when it ran last.
+    pub started: Option<Timestamp>,
+    /// The data directory that `undo` would bring back.
+    pub aside: Option<String>,
+    /// A reset was begun and not finished: the data may be incomplete.
+    pub pending_reset: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Never made, or removed.
+    Missing,
+    Stopped {
+        exit_code: Option<i64>,
+    },
+    /// The process runs but does not answer (yet), or not to the configured user.
+    Running,
+    /// `select 1` was answered.
+    Ready,
+}
+
+/// What came of [`Server::reset_data`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataReset {
+    /// The server runs on a new, empty data directory.
+    Fresh {
+        target: Target,
+        /// Where the former data is; `None` where there was none.
+        aside: Option<String>,
+    },
+    /// This kind of server keeps no data directory that devdb could exchange.
+    Unsupported { why: String },
+}
+
+/// What came of [`Server::undo_data`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undone {
+    pub target: Target,
+    /// Where the data is that was the present one until now.
+    pub aside: String,
+}
+
+/// A program to run, for the caller to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub program: String,
+    pub args: Vec<String>,
+    /// To be set over the inherited environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// Runs the same call on whichever kind it is.
+macro_rules! each_kind {
+    ($self:expr, $server:ident => $call:expr) => {
+        match &$self.kind {
+            Kind::Docker($server) => $call,
+            Kind::Local($server) => $call,
+            Kind::Url($server) => $call,
+        }
+    };
+}
+
+impl Server {
+    /// Finds out which kind of server it is; starts nothing. `auto` stays what it was the first
+    /// time, since the data is there; then it is Docker where an engine answers, else local.
+    ///
+    /// # Errors
+    /// `Server` where the engine cannot be reached or no binaries are found (all the places are
+    /// named), `Usage` for a bad URL.
+    pub async fn open(config: &Config, events: &Events) -> Result<Self> {
+        let kind = match config.server.kind {
+            ServerKind::Docker => Kind::Docker(docker::Docker::open(config).await?),
+            ServerKind::Local => Kind::Local(local::Local::open(config)?),
+            ServerKind::Url => Kind::Url(url::Url::open(config)?),
+            ServerKind::Auto => Self::choose(config, events).await?,
+        };
+        Ok(Server {
+            kind,
+            path: config.server.path.clone(),
+        })
+    }
+
+    async fn choose(config: &Config, events: &Events) -> Result<Kind> {
+        let state = state::State::load(&config.project.state_dir)?;
+        match state.kind.as_deref() {
+            Some("local") => return Ok(Kind::Local(local::Local::open(config)?)),
+            Some("docker") => {
+                let docker = docker::Docker::open(config).await;
+                return docker
+                    .map(Kind::Docker)
+                    .map_err(|e| e.context("this project's server is in Docker"));
+            }
+            _ => {}
+        }
+        let no_docker = match docker::Docker::open(config).await {
+            Ok(docker) => return Ok(Kind::Docker(docker)),
+            Err(error) => error,
+        };
+        match local::Local::open(config) {
+            Ok(local) => {
+                events.detail(format!("{no_docker}: using {}", local.describe()));
+                Ok(Kind::Local(local))
+            }
+            Err(no_local) => Err(Error::server(format!(
+                "nothing to run Postgres with: {no_docker}; {no_local}"
+            ))
+            .detail(no_local.detail_text().unwrap_or_default().to_string())
+            .hint("start or install Docker, install PostgreSQL, or set `kind = \"url\"` and `url` under [server]")),
+        }
+    }
+
+    /// One line for people: `Docker container devdb-shop-1a2b3c4d (pgvector/pgvector:pg17)`.
+    pub fn describe(&self) -> String {
+        each_kind!(self, server => server.describe())
+    }
+
+    /// `docker`, `local` or `url`.
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            Kind::Docker(_) => "docker",
+            Kind::Local(_) => "local",
+            Kind::Url(_) => "url",
+        }
+    }
+
+    /// Whether devdb made it and may stop, reset and remove it.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self.kind, Kind::Url(_))
+    }
+
+    /// Looks without changing anything.
+    ///
+    /// # Errors
+    /// `Refused` where the container's name belongs to somebody else.
+    pub async fn status(&self) -> Result<Status> {
+        each_kind!(self, server => server.status().await)
+    }
+
+    /// Creates and starts what is missing, waits until it is ready, and gives the maintenance
+    /// database `postgres` with the user that administers the server. Milliseconds where it is
+    /// ready already. A server made from another configuration is made again over the same data.
+    ///
+    /// # Errors
+    /// `Server`, with the last log lines as detail; `Refused` for what is not devdb's own.
+    pub async fn ensure_up(&self, events: &Events) -> Result<Target> {
+        each_kind!(self, server => server.ensure_up(events).await)
+    }
+
+    /// Stops it where it runs; the data stays (tmpfs: is gone).
+    pub async fn stop(&self, events: &Events) -> Result<()> {
+        each_kind!(self, server => server.stop(events).await)
+    }
+
+    /// Stops and removes it; with `wipe` also its data and what was put aside.
+    ///
+    /// # Errors
+    /// `Refused` where the data was not made by devdb; nothing is removed then.
+    pub async fn remove(&self, events: &Events, wipe: bool) -> Result<()> {
+        each_kind!(self, server => server.remove(events, wipe).await)
+    }
+
+    /// Puts the data directory aside and starts on an empty one. The reset stays pending until
+    /// [`Server::finish_reset`]; another one before that replaces only the incomplete data.
+    /// `adopt` makes a folder devdb's own that it did not initialise.
+    ///
+    /// # Errors
+    /// `Refused` for a folder that devdb did not initialise; nothing is changed then.
+    pub async fn reset_data(&self, events: &Events, adopt: bool) -> Result<DataReset> {
+        each_kind!(self, server => server.reset_data(events, adopt).await)
+    }
+
+    /// Brings the data directory back that was put aside; the present one takes its place there.
+    ///
+    /// # Errors
+    /// `Refused` where nothing was put aside.
+    pub async fn undo_data(&self, events: &Events) -> Result<Undone> {
+        each_kind!(self, server => server.undo_data(events).await)
+    }
+
+    /// The reset succeeded: destroys older asides and keeps the newest. Nothing where no reset
+    /// is pending.
+    pub async fn finish_reset(&self) -> Result<()> {
+        each_kind!(self, server => server.finish_reset().await)
+    }
+
+    /// Whether [`Server::reset_data`] was not followed by [`Server::finish_reset`].
+    pub fn pending_reset(&self) -> bool {
+        each_kind!(self, server => server.pending_reset())
+    }
+
+    /// Gives the server's log line by line: the last `tail` ones, or all; with `follow` for as
+    /// long as it runs.
+    pub async fn logs(
+        &self,
+        follow: bool,
+        tail: Option<u32>,
+        each: impl FnMut(&str),
+    ) -> Result<()> {
+        each_kind!(self, server => server.logs(follow, tail, each).await)
+    }
+
+    /// How to run `psql` on a database of this server: the one on this machine, else the one in
+    /// the container. `terminal`: whether stdin and stdout are one. Further arguments go last.
+    ///
+    /// # Errors
+    /// `Failed` where there is none.
+    pub fn psql(&self, target: &Target, terminal: bool) -> Result<Command> {
+        let found = match &self.kind {
+            Kind::Local(local) => local.program("psql"),
+            _ => None,
+        };
+        if let Some(psql) = found.or_else(|| which("psql", &self.path)) {
+            return Ok(Command {
+                program: psql.to_string_lossy().into_owned(),
+                // The URL without a password: arguments can be seen by every user.
+                args: vec![target.to_string()],
+                env: target
+                    .password
+                    .iter()
+                    .map(|password| ("PGPASSWORD".to_string(), password.clone()))
+                    .collect(),
+            });
+        }
+        match &self.kind {
+            Kind::Docker(docker) => Ok(docker.psql(target, terminal)),
+            _ => Err(Error::failed("psql is not on PATH")
+                .hint("install it: `apt-get install postgresql-client`, `brew install libpq`")),
+        }
+    }
+}
+
+/// A server on this machine, with the configured user.
+fn local_target(config: &Config, port: u16) -> Target {
+    Target {
+        host: "127.0.0.1".into(),
+        port,
+        user: config.database.user.clone(),
+        password: Some(config.database.password.clone()).filter(|text| !text.is_empty()),
+        database: "postgres".into(),
+        options: std::collections::BTreeMap::new(),
+    }
+}
+
+fn exit_hint(config: &Config) -> &'static str {
+    if config.server.settings.is_empty() && config.server.command.is_empty() {
+        "the lines above are the server's own; `devdb logs` shows all of them"
+    } else {
+        "check `settings` under [server]; `devdb logs` shows the whole log"
+    }
+}
+
+/// The first file of this name in `path` that can be run.
+fn which(program: &str, path: &[PathBuf]) -> Option<PathBuf> {
+    path.iter()
+        .map(|folder| folder.join(program))
+        .find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,199 @@
+//! What devdb remembers about a project's server: `<state_dir>/server.json`.
+//!
+//! The file is the only place that says which data directory is the present one and which was put
+//! aside, so that one atomic write switches between them: whatever a `kill -9` leaves behind, the
+//! next command reads a state that was true at some moment.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Named, Result};
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// What `kind = "auto"` became, `docker` or `local`: the data is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The port that `port = "auto"` became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// By the way of keeping data (`volume`, `local`, `folder:/path`): changing the configuration
+    /// back and forth loses nothing.
+    #[serde(default)]
+    pub slots: BTreeMap<String, Slot>,
+    #[serde(skip)]
+    file: PathBuf,
+}
+
+/// One way of keeping data: the present data directory and those put aside.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    /// The last number given out for a data directory or an aside.
+    pub generation: u32,
+    pub current: Kept,
+    /// What `undo` brings back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Kept>,
+    /// To be destroyed once a reset has succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub old: Vec<Kept>,
+    /// A reset put data aside and has not been finished.
+    #[serde(default)]
+    pub pending: bool,
+    /// What is being done to folders at this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+}
+
+/// One data directory.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The name of a volume or an absolute path.
+    pub place: String,
+    /// devdb made it, or was told to adopt it: it may be destroyed.
+    pub ours: bool,
+    /// It was ready once. What never was is nobody's data.
+    #[serde(default)]
+    pub initialised: bool,
+    /// From `pg_control_system()`: recognises a data directory that was exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_identifier: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub major: Option<u32>,
+}
+
+/// A change of folders that takes more than one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Intent {
+    /// The present folder is renamed to `to`, which did not exist.
+    PutAside { to: String },
+    /// The present folder is renamed to `to`, and the one aside takes its place.
+    SwapBack { to: String },
+    /// The present folder is being emptied.
+    Empty,
+}
+
+impl State {
+    /// Reads the file; a missing one is an empty state.
+    ///
+    /// # Errors
+    /// `Failed` where it cannot be read or is no such file.
+    pub fn load(state_dir: &Path) -> Result<Self> {
+        let file = state_dir.join("server.json");
+        let mut state = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice::<State>(&bytes).map_err(|e| {
+                Error::failed(format!("{} is damaged: {e}", file.display())).hint(
+                    "repair it by hand, or remove it: devdb then treats existing folders as not its own",
+                )
+            })?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => State::default(),
+            Err(e) => return Err(e).named(format_args!("cannot read {}", file.display())),
+        };
+        state.file = file;
+        Ok(state)
+    }
+
+    /// Writes the file as a whole or not at all.
+    pub fn save(&self) -> Result<()> {
+        let what = format!("cannot write {}", self.file.display());
+        let dir = self.file.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(dir).named(&what)?;
+        let mut text = serde_json::to_string_pretty(self).expect("plain data");
+        text.push('\n');
+        let mut temporary = tempfile::NamedTempFile::new_in(dir).named(&what)?;
+        temporary.write_all(text.as_bytes()).named(&what)?;
+        temporary.as_file().sync_all().named(&what)?;
+        temporary
+            .persist(&self.file)
+            .map_err(|e| e.error)
+            .named(&what)?;
+        Ok(())
+    }
+
+    pub fn slot(&self, key: &str) -> Option<&Slot> {
+        self.slots.get(key)
+    }
+
+    /// Changes the slot in memory; the caller saves.
+    pub fn slot_mut(&mut self, key: &str) -> Option<&mut Slot> {
+        self.slots.get_mut(key)
+    }
+}
+
+impl Slot {
+    pub fn next_generation(&mut self) -> u32 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Puts the present data directory aside and makes `fresh` the present one; gives the one
+    /// that may be destroyed now. An unfinished reset's directory gives way instead of the data
+    /// that it put aside.
+    pub fn put_aside(&mut self, fresh: Kept) -> Option<Kept> {
+        let present = std::mem::replace(&mut self.current, fresh);
+        if self.pending {
+            self.old.push(present.clone());
+            return Some(present);
+        }
+        self.old.extend(self.aside.replace(present));
+        self.pending = true;
+        None
+    }
+
+    /// Everything in this slot, the present one first.
+    pub fn all(&self) -> impl Iterator<Item = &Kept> {
+        std::iter::once(&self.current)
+            .chain(&self.aside)
+            .chain(&self.old)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(place: &str) -> Kept {
+        Kept {
+            place: place.into(),
+            ours: true,
+            ..Kept::default()
+        }
+    }
+
+    #[test]
+    fn an_unfinished_reset_never_costs_the_aside() {
+        let mut slot = Slot {
+            current: kept("1"),
+            aside: Some(kept("0")),
+            ..Slot::default()
+        };
+        assert_eq!(slot.put_aside(kept("2")), None);
+        assert_eq!(slot.aside, Some(kept("1")));
+        assert_eq!(slot.old, [kept("0")]);
+        assert_eq!(slot.put_aside(kept("3")), Some(kept("2")));
+        assert_eq!(slot.aside, Some(kept("1")));
+        assert_eq!(slot.current, kept("3"));
+    }
+
+    #[test]
+    fn the_file_comes_back_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut state = State::load(dir.path()).unwrap();
+        state.port = Some(20_001);
+        state.slots.insert(
+            "folder:/x".into(),
+            Slot {
+                current: kept("/x"),
+                intent: Some(Intent::PutAside { to: "/y".into() }),
+                ..Slot::default()
+            },
+        );
+        state.save().unwrap();
+        assert_eq!(State::load(dir.path()).unwrap(), state);
+    }
+}

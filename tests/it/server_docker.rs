@@ -1,0 +1,585 @@
+//! `src/server/docker` against a real engine: each test owns its container.
+
+use devdb::config::{Data, Port};
+use devdb::error::ErrorKind;
+use devdb::postgres::Target;
+use devdb::server::{Condition, DataReset, Server};
+
+use crate::support::docker::{IMAGE, TestProject, docker, mark, marked, run, value};
+
+async fn reset(server: &Server, project: &TestProject) -> Target {
+    match server.reset_data(&project.events, false).await.unwrap() {
+        DataReset::Fresh { target, .. } => target,
+        DataReset::Unsupported { why } => panic!("{why}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_stop_up_down_wipe() {
+    let project = TestProject::docker("life");
+    let server = project.open().await;
+    assert_eq!(server.status().await.unwrap().condition, Condition::Missing);
+
+    let target = server.ensure_up(&project.events).await.unwrap();
+    mark(&target).await;
+    assert!(project.stages().contains(&"creating container".to_string()));
+    let status = server.status().await.unwrap();
+    assert_eq!(status.condition, Condition::Ready);
+    assert_eq!(status.port, Some(target.port));
+    assert_eq!(status.major, Some(17));
+    assert_eq!(status.data, project.volume(1));
+    assert!(status.started.is_some() && status.drift.is_empty());
+    assert_eq!(value(&target, "show fsync").await.as_deref(), Some("off"));
+    assert_eq!(
+        docker(&["port", &project.container()]).unwrap(),
+        format!("5432/tcp -> 127.0.0.1:{}", target.port)
+    );
+
+    let began = std::time::Instant::now();
+    assert_eq!(server.ensure_up(&project.events).await.unwrap(), target);
+    assert!(began.elapsed().as_millis() < 500, "{:?}", began.elapsed());
+
+    server.stop(&project.events).await.unwrap();
+    assert_eq!(
+        server.status().await.unwrap().condition,
+        Condition::Stopped { exit_code: Some(0) }
+    );
+    assert_eq!(server.ensure_up(&project.events).await.unwrap(), target);
+    assert!(marked(&target).await);
+
+    server.remove(&project.events, false).await.unwrap();
+    assert!(project.containers().is_empty());
+    assert_eq!(server.ensure_up(&project.events).await.unwrap(), target);
+    assert!(marked(&target).await);
+
+    let mut lines = Vec::new();
+    server
+        .logs(false, Some(5), |line| lines.push(line.to_string()))
+        .await
+        .unwrap();
+    assert!(
+        lines.len() <= 5 && lines.iter().any(|l| l.contains("ready to accept")),
+        "{lines:?}"
+    );
+
+    server.remove(&project.events, true).await.unwrap();
+    assert!(project.containers().is_empty() && project.volumes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fixed_port_in_use_names_its_holder() {
+    let mut project = TestProject::docker("port");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    project.config.server.port = Port::Fixed(port);
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Server);
+    assert!(
+        error
+            .message()
+            .contains(&format!("port {port} is taken by")),
+        "{error}"
+    );
+    assert!(
+        error
+            .message()
+            .contains(&format!("pid {}", std::process::id())),
+        "{error}"
+    );
+
+    drop(listener);
+    project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap();
+    let mut other = TestProject::docker("port2");
+    other.config.server.port = Port::Fixed(port);
+    let error = other
+        .open()
+        .await
+        .ensure_up(&other.events)
+        .await
+        .unwrap_err();
+    assert!(error.message().contains(&project.container()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_automatic_port_gives_way() {
+    let project = TestProject::docker("autoport");
+    let server = project.open().await;
+    let target = server.ensure_up(&project.events).await.unwrap();
+    mark(&target).await;
+    server.stop(&project.events).await.unwrap();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", target.port)).unwrap();
+    let other = server.ensure_up(&project.events).await.unwrap();
+    assert_ne!(other.port, target.port);
+    assert!(marked(&other).await);
+    assert!(
+        project.notes().contains("is taken by now"),
+        "{}",
+        project.notes()
+    );
+    drop(listener);
+    assert_eq!(server.ensure_up(&project.events).await.unwrap(), other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_container_of_that_name_is_refused() {
+    let project = TestProject::docker("name");
+    let name = project.container();
+    docker(&["create", "--name", &name, IMAGE]).unwrap();
+    let server = project.open().await;
+    let up = server.ensure_up(&project.events).await.unwrap_err();
+    let remove = server.remove(&project.events, true).await.unwrap_err();
+    let there = docker(&["rm", "-v", &name]);
+    assert_eq!(up.kind(), ErrorKind::Refused);
+    assert!(
+        up.message().contains(&name) && up.hint_text().is_some(),
+        "{up}"
+    );
+    assert_eq!(remove.kind(), ErrorKind::Refused);
+    there.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_image_is_named() {
+    let mut project = TestProject::docker("image");
+    project.config.server.image = "localhost:1/no/such:image".into();
+    let began = std::time::Instant::now();
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert!(began.elapsed().as_secs() < 15);
+    assert!(
+        error
+            .message()
+            .contains("localhost:1/no/such:image is not here"),
+        "{error}"
+    );
+    assert!(error.hint_text().unwrap().contains("compose/build.sh"));
+    assert!(project.containers().is_empty() && project.volumes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exit_during_the_start_shows_the_log_at_once() {
+    let mut project = TestProject::docker("exit");
+    project
+        .config
+        .server
+        .settings
+        .insert("no_such_setting".into(), "1".into());
+    let began = std::time::Instant::now();
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert!(began.elapsed().as_secs() < 15);
+    assert!(error.message().contains("exited with code"), "{error}");
+    let detail = error.detail_text().unwrap();
+    assert!(
+        detail.contains("unrecognized configuration parameter \"no_such_setting\""),
+        "{detail}"
+    );
+
+    // The data directory was initialised but never completed: it is made again, not trusted.
+    project.config.server.settings.clear();
+    let target = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap();
+    assert!(
+        project.notes().contains("never finished"),
+        "{}",
+        project.notes()
+    );
+    mark(&target).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_scripts_run_and_a_bad_one_is_shown() {
+    let mut project = TestProject::docker("init");
+    let script = project.folder("10-init.sql");
+    project.config.server.mounts = vec![(
+        script.clone(),
+        "/docker-entrypoint-initdb.d/10-init.sql".into(),
+    )];
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+
+    std::fs::write(&script, "select 1/0;").unwrap();
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert!(
+        error.detail_text().unwrap().contains("division by zero"),
+        "{error:?}"
+    );
+    assert!(error.message().contains("running init scripts"), "{error}");
+
+    std::fs::write(&script, "create table mark ();").unwrap();
+    let target = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap();
+    assert!(marked(&target.with_database("app")).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_another_major_version_is_recognised_before_the_start() {
+    let project = TestProject::docker("major");
+    let label = format!("dev.devdb.project={}", project.config.project.id);
+    let volume = project.volume(1);
+    docker(&[
+        "volume",
+        "create",
+        "--label",
+        &label,
+        "--label",
+        "dev.devdb.major=16",
+        &volume,
+    ])
+    .unwrap();
+    let server = project.open().await;
+    let error = server.ensure_up(&project.events).await.unwrap_err();
+    assert!(error.message().contains("made by PostgreSQL 16"), "{error}");
+    assert!(error.hint_text().unwrap().contains("devdb reset"));
+    assert!(project.containers().is_empty());
+
+    // Without the label the volume itself tells.
+    docker(&["volume", "rm", &volume]).unwrap();
+    docker(&["volume", "create", "--label", &label, &volume]).unwrap();
+    let mount = format!("{volume}:/data");
+    docker(&[
+        "run",
+        "--rm",
+        "-v",
+        &mount,
+        "--entrypoint",
+        "sh",
+        IMAGE,
+        "-c",
+        "echo 15 > /data/PG_VERSION",
+    ])
+    .unwrap();
+    std::fs::remove_dir_all(&project.config.project.state_dir).ok();
+    let error = server.ensure_up(&project.events).await.unwrap_err();
+    assert!(error.message().contains("made by PostgreSQL 15"), "{error}");
+
+    // A reset is the way out.
+    let target = reset(&server, &project).await;
+    assert!(!marked(&target).await);
+    assert_eq!(server.status().await.unwrap().aside, Some(volume));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_is_put_aside_and_brought_back() {
+    let project = TestProject::docker("volume");
+    let server = project.open().await;
+    let refused = server.undo_data(&project.events).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+
+    let target = reset(&server, &project).await;
+    assert!(server.pending_reset() && !marked(&target).await);
+    // Cut off here, and begun again: the incomplete data goes, the aside stays.
+    run(&target, "create table half_done ()").await;
+    let target = reset(&server, &project).await;
+    assert_eq!(project.volumes(), [project.volume(1), project.volume(3)]);
+    server.finish_reset().await.unwrap();
+    assert!(!server.pending_reset());
+
+    let undone = server.undo_data(&project.events).await.unwrap();
+    assert_eq!(
+        (undone.target.clone(), undone.aside),
+        (target, project.volume(3))
+    );
+    assert!(marked(&undone.target).await);
+    let again = server.undo_data(&project.events).await.unwrap();
+    assert!(!marked(&again.target).await);
+
+    reset(&server, &project).await;
+    assert_eq!(project.volumes().len(), 3);
+    server.finish_reset().await.unwrap();
+    assert_eq!(project.volumes(), [project.volume(3), project.volume(4)]);
+    server.remove(&project.events, true).await.unwrap();
+    assert!(project.volumes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_uid_999_is_put_aside_brought_back_and_wiped() {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut project = TestProject::docker("folder");
+    let folder = project.folder("data/postgres");
+    project.config.server.data = Data::Folder(folder.clone());
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    assert_eq!(
+        std::fs::metadata(folder.join("PG_VERSION")).unwrap().uid(),
+        999
+    );
+    assert!(project.volumes().is_empty());
+
+    let DataReset::Fresh { target, aside } =
+        server.reset_data(&project.events, false).await.unwrap()
+    else {
+        panic!("a folder can be reset");
+    };
+    assert!(!marked(&target).await);
+    let aside = std::path::PathBuf::from(aside.unwrap());
+    assert!(aside.join("PG_VERSION").exists());
+    assert_eq!(aside.parent(), folder.parent());
+
+    // A second reset before the first was finished empties the folder and keeps the aside.
+    let target = reset(&server, &project).await;
+    assert!(!marked(&target).await && aside.join("PG_VERSION").exists());
+    server.finish_reset().await.unwrap();
+
+    let undone = server.undo_data(&project.events).await.unwrap();
+    assert!(marked(&undone.target).await && !aside.exists());
+    reset(&server, &project).await;
+    server.finish_reset().await.unwrap();
+    server.remove(&project.events, true).await.unwrap();
+    let left: Vec<_> = std::fs::read_dir(folder.parent().unwrap())
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_devdb_did_not_make_is_not_wiped() {
+    let mut project = TestProject::docker("adopt");
+    let folder = project.folder("pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("precious.txt"), "").unwrap();
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.message().contains("precious.txt"), "{error}");
+    std::fs::remove_file(folder.join("precious.txt")).unwrap();
+
+    // A good data directory that devdb knows nothing of.
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    server.remove(&project.events, false).await.unwrap();
+    std::fs::remove_dir_all(&project.config.project.state_dir).unwrap();
+    assert!(marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    let error = server.reset_data(&project.events, false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.hint_text().unwrap().contains("--adopt"));
+    let error = server.remove(&project.events, true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(server.status().await.unwrap().condition, Condition::Ready);
+
+    let adopted = server.reset_data(&project.events, true).await.unwrap();
+    assert!(matches!(adopted, DataReset::Fresh { aside: Some(_), .. }));
+    let undone = server.undo_data(&project.events).await.unwrap();
+    assert!(marked(&undone.target).await);
+    server.remove(&project.events, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_a_folder_that_was_cut_off_is_healed() {
+    let mut project = TestProject::docker("heal");
+    let folder = project.folder("pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    let key = format!("folder:{}", folder.display());
+    let to = format!("{}.devdb-aside-7", folder.display());
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    server.stop(&project.events).await.unwrap();
+
+    // Killed after noting what it was about to do: nothing happened.
+    let put_aside = serde_json::json!({ "put-aside": { "to": &to } });
+    project.edit_state(|state| state["slots"][&key]["intent"] = put_aside.clone());
+    assert!(marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    assert!(!server.pending_reset());
+
+    // Killed after the rename: the data is aside.
+    server.stop(&project.events).await.unwrap();
+    project.edit_state(|state| state["slots"][&key]["intent"] = put_aside);
+    std::fs::rename(&folder, &to).unwrap();
+    assert!(!marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    assert!(server.pending_reset());
+
+    // Killed in the middle of an undo: it goes through.
+    server.stop(&project.events).await.unwrap();
+    let other = format!("{}.devdb-aside-8", folder.display());
+    let swap = serde_json::json!({ "swap-back": { "to": &other } });
+    project.edit_state(|state| state["slots"][&key]["intent"] = swap);
+    std::fs::rename(&folder, &other).unwrap();
+    assert!(marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    assert_eq!(server.status().await.unwrap().aside, Some(other));
+
+    // Killed while emptying incomplete data: the rest goes too.
+    server.stop(&project.events).await.unwrap();
+    project.edit_state(|state| state["slots"][&key]["intent"] = "empty".into());
+    std::fs::remove_file(folder.join("PG_VERSION")).unwrap();
+    assert!(!marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    server.remove(&project.events, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_a_volume_that_was_cut_off_is_healed() {
+    let project = TestProject::docker("healvol");
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    // Killed right after the one write that counts: the container still has the old volume.
+    project.edit_state(|state| {
+        let slot = &mut state["slots"]["volume"];
+        slot["aside"] = slot["current"].clone();
+        slot["current"] = serde_json::json!({ "place": project.volume(2), "ours": true });
+        slot["generation"] = 2.into();
+        slot["pending"] = true.into();
+    });
+    assert!(!marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    assert!(server.pending_reset());
+    assert!(marked(&server.undo_data(&project.events).await.unwrap().target).await);
+
+    // With everything forgotten, the container still knows its volume.
+    std::fs::remove_dir_all(&project.config.project.state_dir).unwrap();
+    assert!(marked(&server.ensure_up(&project.events).await.unwrap()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_keeps_nothing_and_says_so() {
+    let mut project = TestProject::docker("tmpfs");
+    project.config.server.data = Data::Tmpfs;
+    let server = project.open().await;
+    let target = server.ensure_up(&project.events).await.unwrap();
+    mark(&target).await;
+    let reset = server.reset_data(&project.events, false).await.unwrap();
+    assert!(matches!(reset, DataReset::Unsupported { .. }));
+    let mounts = docker(&[
+        "inspect",
+        &project.container(),
+        "--format",
+        "{{len .Mounts}}",
+    ])
+    .unwrap();
+    assert_eq!(mounts, "0", "no anonymous volume");
+
+    // Making it again would lose the data: it is kept, and that is said.
+    project
+        .config
+        .server
+        .settings
+        .insert("work_mem".into(), "9MB".into());
+    let server = project.open().await;
+    assert!(marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    assert!(
+        project.notes().contains("setting work_mem 9MB (new)"),
+        "{}",
+        project.notes()
+    );
+    server.stop(&project.events).await.unwrap();
+    let target = server.ensure_up(&project.events).await.unwrap();
+    assert!(!marked(&target).await);
+    assert_eq!(
+        value(&target, "show work_mem").await.as_deref(),
+        Some("9MB")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_configuration_is_explained() {
+    let mut project = TestProject::docker("drift");
+    mark(
+        &project
+            .open()
+            .await
+            .ensure_up(&project.events)
+            .await
+            .unwrap(),
+    )
+    .await;
+    project
+        .config
+        .server
+        .settings
+        .insert("work_mem".into(), "8MB".into());
+    let server = project.open().await;
+    let drift = server.status().await.unwrap().drift;
+    assert_eq!(drift.len(), 1);
+    assert_eq!(drift[0].to_string(), "setting work_mem 8MB (new)");
+    let target = server.ensure_up(&project.events).await.unwrap();
+    assert!(marked(&target).await);
+    assert_eq!(
+        value(&target, "show work_mem").await.as_deref(),
+        Some("8MB")
+    );
+    assert!(
+        project.notes().contains("setting work_mem 8MB (new)"),
+        "{}",
+        project.notes()
+    );
+
+    project.config.database.password = "another".into();
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert!(error.message().contains("does not accept"), "{error}");
+    assert!(
+        error.hint_text().unwrap().contains("devdb reset"),
+        "{error}"
+    );
+    assert!(
+        project
+            .notes()
+            .contains("counts only when a data directory is made")
+    );
+    assert!(!project.notes().contains("another"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psql_runs_on_this_machine_or_in_the_container() {
+    let mut project = TestProject::docker("psql");
+    let server = project.open().await;
+    let target = server.ensure_up(&project.events).await.unwrap();
+    project.config.server.path.clear();
+    for server in [server, project.open().await] {
+        let command = server.psql(&target, false).unwrap();
+        let output = std::process::Command::new(&command.program)
+            .args(&command.args)
+            .args(["-Atc", "select 6 * 7"])
+            .envs(command.env)
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "42\n",
+            "{output:?}"
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! What several test modules share.
+
+pub mod docker;
+pub mod events;
+pub mod project;
+pub mod server;
