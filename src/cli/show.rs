@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 
 use super::ui::{Ui, bold, dim, duration, green, yellow};
 use crate::config::Loaded;
+use crate::server;
 use crate::workflow::{Generated, HistoryEntry, Init, Moved, Ready, Reset, Status, Undone, Up};
 
 fn seconds(took: f64) -> String {
@@ -171,11 +172,12 @@ pub fn status(ui: &Ui, status: &Status) {
     let mut lines: Vec<(&str, String)> = vec![
         ("project", status.project.clone()),
         ("server", status.server_name.clone()),
-        ("state", status.server.to_string()),
+        ("state", state(&status.server)),
     ];
     for drift in &status.server.drift {
         lines.push(("", format!("differs from the configuration: {drift}")));
     }
+    lines.push(("data", status.server.data.clone()));
     if let Some(aside) = &status.server.aside {
         lines.push(("aside", format!("{aside} (`devdb undo` brings it back)")));
     }
@@ -203,6 +205,20 @@ pub fn status(ui: &Ui, status: &Status) {
     for (name, value) in lines {
         ui.data(&format!("{name:<9} {value}"));
     }
+}
+
+fn state(server: &server::Status) -> String {
+    let mut state = server.condition.to_string();
+    if let Some(port) = server.port {
+        state.push_str(&format!(", port {port}"));
+    }
+    if let Some(major) = server.major {
+        state.push_str(&format!(", PostgreSQL {major}"));
+    }
+    if server.pending_reset {
+        state.push_str("; a reset was interrupted: `devdb ready` does it again");
+    }
+    state
 }
 
 fn bytes(n: i64) -> String {

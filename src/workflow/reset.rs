@@ -192,21 +192,9 @@ pub async fn undo(context: &Context) -> Result<Undone> {
     let _lock = context.lock("undo").await?;
     let server = context.server().await?;
     tell_clients(context).await;
-    let maintenance = match server.undo_data(&context.events).await? {
-        DataReset::Fresh { target, .. } => target,
-        DataReset::Unsupported { .. } => {
-            let config = context.config();
-            allow_databases(config, &format!("bring {} back", config.database.name))?;
-            let maintenance = server.ensure_up(&context.events).await?;
-            let mut connection = postgres::connect(&maintenance).await?;
-            let names = context.names();
-            if !databases::is_aside(&mut connection, &names).await? {
-                return Err(nothing_aside());
-            }
-            databases::swap_aside(&mut connection, &names, &config.database.name).await?;
-            connection.close().await;
-            maintenance
-        }
+    let maintenance = match server.exchanges_data() {
+        true => server.undo_data(&context.events).await?.target,
+        false => swap_database(context, &server).await?,
     };
     let dev = context.dev(&maintenance);
     Ok(Undone {
@@ -214,6 +202,20 @@ pub async fn undo(context: &Context) -> Result<Undone> {
         database: dev.database,
         took: started.elapsed().as_secs_f64(),
     })
+}
+
+async fn swap_database(context: &Context, server: &Server) -> Result<Target> {
+    let config = context.config();
+    allow_databases(config, &format!("bring {} back", config.database.name))?;
+    let maintenance = server.ensure_up(&context.events).await?;
+    let mut connection = postgres::connect(&maintenance).await?;
+    let names = context.names();
+    if !databases::is_aside(&mut connection, &names).await? {
+        return Err(nothing_aside());
+    }
+    databases::swap_aside(&mut connection, &names, &config.database.name).await?;
+    connection.close().await;
+    Ok(maintenance)
 }
 
 fn nothing_aside() -> Error {

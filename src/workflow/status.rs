@@ -6,7 +6,7 @@ use crate::config::Target;
 use crate::error::Result;
 use crate::migrations::Standing;
 use crate::postgres;
-use crate::server;
+use crate::server::{self, Condition, Server};
 
 use super::Context;
 
@@ -40,9 +40,11 @@ pub struct DatabaseStatus {
 pub async fn status(context: &Context) -> Result<Status> {
     let server = context.server().await?;
     let state = server.status().await?;
-    let database = match &state.target {
-        Some(maintenance) => database(context, &context.dev(maintenance)).await?,
-        None => None,
+    let database = match (state.condition, Server::remembered(context.config())) {
+        (Condition::Ready, Some(maintenance)) => {
+            database(context, &context.dev(&maintenance)).await?
+        }
+        _ => None,
     };
     Ok(Status {
         project: context.config().project.name.clone(),
@@ -119,8 +121,7 @@ pub struct HistoryEntry {
 /// The chain in the order of application; applied migrations without a file come last.
 pub async fn history(context: &Context) -> Result<Vec<HistoryEntry>> {
     let mut tool = context.tool()?;
-    let server = context.server().await?;
-    let target = server.status().await?.target.map(|m| context.dev(&m));
+    let target = Server::remembered(context.config()).map(|m| context.dev(&m));
     let mut standing = None;
     if let Some(target) = &target
         && let Ok(mut connection) = postgres::connect(target).await
@@ -131,7 +132,7 @@ pub async fn history(context: &Context) -> Result<Vec<HistoryEntry>> {
         );
         connection.close().await;
     }
-    let placeholder = context.dev(&server.placeholder_target());
+    let placeholder = context.dev(&Server::placeholder(context.config()));
     let variables = context.variables(target.as_ref().unwrap_or(&placeholder));
     let chain = tool.chain(&variables, &context.events).await?;
     let root = &context.config().project.root;

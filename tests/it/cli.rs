@@ -29,7 +29,10 @@ async fn ready_makes_the_database_and_is_quick_the_second_time() {
     let json = project.devdb(&["ready", "--json"]).ok().json();
     assert_eq!(json["was_ready"], true);
     assert_eq!(
-        project.value("select count(*)::text from _sqlx_migrations").await.as_deref(),
+        project
+            .value("select count(*)::text from _sqlx_migrations")
+            .await
+            .as_deref(),
         Some("2")
     );
 }
@@ -38,16 +41,27 @@ async fn ready_makes_the_database_and_is_quick_the_second_time() {
 async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     let project = notes("generate");
     project.devdb(&["ready"]).ok();
-    project.sql("alter table notes add column by_hand int; create table leaked (id int)").await;
+    project
+        .sql("alter table notes add column by_hand int; create table leaked (id int)")
+        .await;
     let run = project.devdb(&["generate", "Add tags!"]);
     assert_snapshot!(run.show().replace(&written(&project), "[file]"), @"");
     let text = project.read(&written(&project));
     assert_snapshot!(text, @"");
-    assert!(!text.contains("by_hand") && !text.contains("leaked"), "drift leaked: {text}");
+    assert!(
+        !text.contains("by_hand") && !text.contains("leaked"),
+        "drift leaked: {text}"
+    );
     let columns = "select string_agg(column_name, ' ' order by column_name) from information_schema.columns where table_name = 'notes'";
-    assert_eq!(project.value(columns).await.as_deref(), Some("author body by_hand id"));
+    assert_eq!(
+        project.value(columns).await.as_deref(),
+        Some("author body by_hand id")
+    );
     let left = project.databases().await;
-    assert!(!left.iter().any(|name| name.contains("scratch")), "{left:?}");
+    assert!(
+        !left.iter().any(|name| name.contains("scratch")),
+        "{left:?}"
+    );
     // The chain now gives what is wanted, so there is nothing more.
     assert_snapshot!(project.devdb(&["generate", "again"]).show(), @"");
 }
@@ -67,7 +81,10 @@ async fn generate_writes_both_ways_where_the_chain_is_reversible() {
     let project = Project::sqlx(
         "reversible",
         &[
-            ("1_users.up.sql", "create table users (id bigint primary key);\n"),
+            (
+                "1_users.up.sql",
+                "create table users (id bigint primary key);\n",
+            ),
             ("1_users.down.sql", "drop table users;\n"),
         ],
         "create type mood as enum ('ok', 'sad'); create table users (id bigint primary key, mood mood not null default 'ok');\n",
@@ -84,14 +101,26 @@ async fn generate_writes_both_ways_where_the_chain_is_reversible() {
 async fn reset_takes_drift_away_and_undo_brings_it_back() {
     let project = notes("reset");
     project.devdb(&["ready"]).ok();
-    project.sql("create table by_hand (id int); insert into by_hand values (42)").await;
+    project
+        .sql("create table by_hand (id int); insert into by_hand values (42)")
+        .await;
     assert_snapshot!(project.devdb(&["reset"]).show(), @"");
     assert_snapshot!(project.devdb(&["reset", "--yes"]).show(), @"");
     let by_hand = "select to_regclass('by_hand')::text";
     let there = "select count(*)::text from pg_tables where tablename = 'by_hand'";
-    assert_eq!(project.value(there).await.as_deref(), Some("0"), "{by_hand}");
+    assert_eq!(
+        project.value(there).await.as_deref(),
+        Some("0"),
+        "{by_hand}"
+    );
     assert_snapshot!(project.devdb(&["undo"]).show(), @"");
-    assert_eq!(project.value("select id::text from by_hand").await.as_deref(), Some("42"));
+    assert_eq!(
+        project
+            .value("select id::text from by_hand")
+            .await
+            .as_deref(),
+        Some("42")
+    );
     project.devdb(&["undo"]).ok();
     assert_eq!(project.value(there).await.as_deref(), Some("0"));
 }
@@ -122,7 +151,13 @@ async fn status_and_history_tell_what_is_applied() {
 async fn a_failing_migration_is_shown_with_its_place() {
     let project = Project::sqlx(
         "failing",
-        &[USERS, ("20260103000000_bad.sql", "select 1;\nalter table users add colunm x int;\n")],
+        &[
+            USERS,
+            (
+                "20260103000000_bad.sql",
+                "select 1;\nalter table users add colunm x int;\n",
+            ),
+        ],
         "",
     );
     assert_snapshot!(project.devdb(&["ready"]).show(), @"");
@@ -130,16 +165,29 @@ async fn a_failing_migration_is_shown_with_its_place() {
 
 #[tokio::test]
 async fn an_error_in_the_wanted_schema_is_shown_with_its_place() {
-    let project = Project::sqlx("badschema", &[USERS], "create table x (\n  id bigint,\n  y nonsense\n);\n");
+    let project = Project::sqlx(
+        "badschema",
+        &[USERS],
+        "create table x (\n  id bigint,\n  y nonsense\n);\n",
+    );
     assert_snapshot!(project.devdb(&["generate", "x"]).show(), @"");
-    assert!(!project.databases().await.iter().any(|n| n.contains("scratch")));
+    assert!(
+        !project
+            .databases()
+            .await
+            .iter()
+            .any(|n| n.contains("scratch"))
+    );
 }
 
 #[tokio::test]
 async fn an_edited_file_is_named() {
     let project = notes("edited");
     project.devdb(&["ready"]).ok();
-    project.file("migrations/20260102000000_notes.sql", "create table notes (id int);\n");
+    project.file(
+        "migrations/20260102000000_notes.sql",
+        "create table notes (id int);\n",
+    );
     assert_snapshot!(project.devdb(&["ready"]).show(), @"");
 }
 
@@ -160,7 +208,9 @@ async fn an_unknown_extension_is_named() {
 #[tokio::test]
 async fn a_url_server_is_only_changed_where_that_is_allowed() {
     let project = notes("refused");
-    let toml = project.read("devdb.toml").replace("allow_reset = true\n", "");
+    let toml = project
+        .read("devdb.toml")
+        .replace("allow_reset = true\n", "");
     project.file("devdb.toml", &toml);
     assert_snapshot!(project.devdb(&["ready"]).show(), @"");
     assert_snapshot!(project.devdb(&["down", "--wipe", "--yes"]).show(), @"");
@@ -185,19 +235,30 @@ fn mistakes_in_settings_are_named_with_their_place() {
     assert_snapshot!(project.devdb(&["ready"]).show(), @"");
     project.file("devdb.toml", "[server]\nkind = \"dokcer\"\n");
     assert_snapshot!(project.devdb(&["up"]).show(), @"");
-    project.file("devdb.toml", "[server]\nurl = \"postgresql://db/x\"\nkind = \"docker\"\n");
+    project.file(
+        "devdb.toml",
+        "[server]\nurl = \"postgresql://db/x\"\nkind = \"docker\"\n",
+    );
     assert_snapshot!(project.devdb(&["up"]).show(), @"");
     project.file("devdb.toml", "[server]\nkind = \"url\"\n");
     assert_snapshot!(project.devdb(&["up"]).show(), @"");
-    project.file("devdb.toml", "[server]\nkind = \"url\"\nurl = \"mysql://db/x\"\n");
+    project.file(
+        "devdb.toml",
+        "[server]\nkind = \"url\"\nurl = \"mysql://db/x\"\n",
+    );
     assert_snapshot!(project.devdb(&["up"]).show(), @"");
-    project.file("devdb.toml", "[migrations]\ntool = \"sqlx\"\ndir = \"nowhere\"\n");
+    project.file(
+        "devdb.toml",
+        "[migrations]\ntool = \"sqlx\"\ndir = \"nowhere\"\n",
+    );
     assert_snapshot!(project.devdb(&["ready"]).show(), @"");
     project.file("devdb.toml", "[env]\nX = \"{hots}\"\n");
     assert_snapshot!(project.devdb(&["env"]).show(), @"");
     project.file("devdb.toml", "[database\n");
     assert_snapshot!(project.devdb(&["config"]).show(), @"");
-    project.file("devdb.toml", "name = \"x\"\n").file(".env", "DEVDB_SERVER_PORT=many\n");
+    project
+        .file("devdb.toml", "name = \"x\"\n")
+        .file(".env", "DEVDB_SERVER_PORT=many\n");
     assert_snapshot!(project.devdb(&["config"]).show(), @"");
 }
 
@@ -258,7 +319,13 @@ fn the_exit_codes_are_those_of_the_table() {
 fn completions_and_help_are_there() {
     let project = Project::empty("help");
     for shell in ["bash", "zsh", "fish"] {
-        assert!(project.devdb(&["completions", shell]).ok().stdout.contains("generate"));
+        assert!(
+            project
+                .devdb(&["completions", shell])
+                .ok()
+                .stdout
+                .contains("generate")
+        );
     }
     assert_snapshot!(project.devdb(&["--help"]).ok().stdout, @"");
 }

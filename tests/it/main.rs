@@ -4,6 +4,9 @@ mod support;
 
 mod cli;
 mod house;
+mod migrations_alembic;
+mod migrations_alembic_errors;
+mod migrations_command;
 mod migrations_sqlx;
 mod server_docker;
 mod server_local;

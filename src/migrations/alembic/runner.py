@@ -9,15 +9,17 @@ env.py. Each request gets any number of events and then exactly one reply:
     {"do": "alembic", "argv": [...],    {"event": "plan", "total": 3}
      "expect": {oid, started},          {"event": "step", "id": ..., "name": ...}
      "autogenerate": "write"|"look"}    {"ok": {ran, contexts, operations, files}}
-                                        {"error": {type, message, traceback, place, step, ...}}
+                                        {"error": {type, message, traceback, place, step, contexts, ...}}
 
 Runs on every Python that Alembic 1.11 runs on (3.7), so it is written for that.
 """
 
+import functools
 import json
 import os
 import queue
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -44,6 +46,7 @@ class Link:
                 self.requests.put(json.loads(line))
         # devdb is done, or was killed. Whatever runs here then must not be committed, and a
         # `uv run` in between would not pass a signal on.
+        shutil.rmtree(os.path.dirname(ME), ignore_errors=True)
         os._exit(0)
 
     def send(self, message):
@@ -116,6 +119,7 @@ class Watch:
             "upgrade": step.is_upgrade,
         }
 
+        @functools.wraps(body)  # Alembic logs its name
         def timed(*args, **kwargs):
             self.step = about
             self.link.send(dict(about, event="step"))
@@ -376,6 +380,7 @@ def describe(error, watch):
         "traceback": text,
         "place": place,
         "step": watch.step,
+        "contexts": watch.contexts,
         "python": sys.executable,
     }
     for cause in chain:

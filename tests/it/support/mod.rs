@@ -3,4 +3,5 @@
 pub mod docker;
 pub mod events;
 pub mod project;
+pub mod python;
 pub mod server;

@@ -26,7 +26,10 @@ impl Project {
     /// An empty folder.
     pub fn empty(name: &str) -> Self {
         Project {
-            folder: tempfile::Builder::new().prefix("devdb-test-").tempdir().unwrap(),
+            folder: tempfile::Builder::new()
+                .prefix("devdb-test-")
+                .tempdir()
+                .unwrap(),
             name: format!("{name}_{}", std::process::id()),
             on_shared_server: false,
         }
