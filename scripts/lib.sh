@@ -295,7 +295,7 @@ ensure_local_postgres() {
     update_package_lists || true
     for version in $(apt-cache --names-only search '^postgresql-[0-9]+-pgvector$' | grep -oE '[0-9]+' | sort -rn); do
       if [[ $version -ge 15 ]] && dpkg --compare-versions "$(package_version "postgresql-$version-pgvector")" ge 0.5; then
-        keep_packages_from_starting_a_server
+        keep_packages_from_starting_a_server || break
         ensure_packages "postgresql-$version" "postgresql-$version-pgvector" || break
         printf '%s\n' "/usr/lib/postgresql/$version/bin"
         return
@@ -316,6 +316,14 @@ ensure_local_postgres() {
     return
   }
   printf '%s\n' "$bin"
+}
+
+# PostgreSQL in the place where Debian keeps it, of whatever version, with or without pgvector.
+ensure_debian_postgres() {
+  ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || return 0
+  have apt-get || return 0 # elsewhere there is no such place
+  keep_packages_from_starting_a_server || return
+  ensure_packages postgresql
 }
 
 # Debian's packages would make and start a cluster of their own on port 5432.

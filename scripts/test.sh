@@ -77,9 +77,10 @@ prepare() {
   ensure_engine
 
   DEVDB_TEST_IMAGE=$(ensure_image)
+  ensure_debian_postgres
   DEVDB_TEST_PG_BIN=$(ensure_local_postgres)
   DEVDB_TEST_PYTHON=$(cache_folder)/test-python/bin/python
-  with_lock test-python make_venv "${DEVDB_TEST_PYTHON%/bin/python}" alembic sqlalchemy 'psycopg[binary]' pgvector pg8000
+  with_lock test-python make_venv "${DEVDB_TEST_PYTHON%/bin/python}" alembic sqlalchemy greenlet 'psycopg[binary]' pgvector pg8000
   export DEVDB_TEST_IMAGE DEVDB_TEST_PG_BIN DEVDB_TEST_PYTHON
   forget_environment
 
