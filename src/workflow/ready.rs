@@ -88,7 +88,11 @@ pub(super) async fn bring_to_head(
     target: &Target,
 ) -> Result<Vec<Ran>> {
     match tool {
-        Some(tool) => apply(context, tool, target, None).await,
+        Some(tool) => {
+            let ran = apply(context, tool, target, None).await?;
+            context.keep_learned(tool);
+            Ok(ran)
+        }
         None => {
             context
                 .events
@@ -121,9 +125,7 @@ pub(super) async fn apply(
     connection.close().await;
     warn(&standing, &context.events);
     standing.ensure_sound()?;
-    let ran = tool.migrate(target, &variables, to, &context.events).await;
-    context.keep_learned(tool);
-    ran
+    tool.migrate(target, &variables, to, &context.events).await
 }
 
 /// Says what is odd and not in the way.

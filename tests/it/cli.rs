@@ -29,7 +29,6 @@ async fn ready_makes_the_database_and_is_quick_the_second_time() {
     ----- stdout -----
     postgresql://postgres:postgres@127.0.0.1:[port]/[app]
     ----- stderr -----
-    ✓ preparing the base
     ✓ replaying migrations: 2 migrations
     ✓ [app] ready, 2 migrations applied
     ");
@@ -60,14 +59,26 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
         .await;
     let run = project.devdb(&["generate", "Add tags!"]);
     assert_snapshot!(run.show().replace(&written(&project), "[file]"), @"
-    exit: 1
+    exit: 0
     ----- stdout -----
+    [file]
     ----- stderr -----
     ✓ replaying migrations: 2 migrations
-    error: cannot read every column: null values cannot be formatted as an SQL identifier (22004)
+    ✓ comparing schemas: 3 changes
+    ✓ replaying migrations: 1 migration
+    ✓ proving the migration: it gives the wanted schema
+      + column public.notes.tags text[]
+      + default public.notes.tags '{}'::text[]
+      + index public.notes_author CREATE INDEX notes_author ON public.notes USING btree (author)
+    hazard: index public.notes_author: index-build: table public.notes cannot be written to while the index is built
+    ✓ written and proved on a clone; the dev database was not touched
+      next: look at the file, then `devdb migrate`
     ");
     let text = project.read(&written(&project));
-    assert_snapshot!(text, @"create table notes (id bigint primary key, author bigint references users, body text);");
+    assert_snapshot!(text, @"
+    ALTER TABLE public.notes ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL;
+    CREATE INDEX notes_author ON public.notes USING btree (author);
+    ");
     assert!(
         !text.contains("by_hand") && !text.contains("leaked"),
         "drift leaked: {text}"
@@ -84,11 +95,12 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     );
     // The chain now gives what is wanted, so there is nothing more.
     assert_snapshot!(project.devdb(&["generate", "again"]).show(), @"
-    exit: 1
+    exit: 0
     ----- stdout -----
     ----- stderr -----
-    ✓ replaying migrations: 2 migrations
-    error: cannot read every column: null values cannot be formatted as an SQL identifier (22004)
+    ✓ replaying migrations: 3 migrations
+    ✓ comparing schemas: no difference
+    ✓ nothing to generate: the chain already gives what is wanted
     ");
 }
 
@@ -119,8 +131,14 @@ async fn generate_writes_both_ways_where_the_chain_is_reversible() {
     let files = run.json()["files"].as_array().unwrap().clone();
     assert_eq!(files.len(), 2, "{}", run.show());
     assert_eq!(run.json()["proved"], true);
-    assert_snapshot!(project.read("migrations/2_moods.up.sql"), @"");
-    assert_snapshot!(project.read("migrations/2_moods.down.sql"), @"");
+    assert_snapshot!(project.read("migrations/2_moods.up.sql"), @"
+    CREATE TYPE public.mood AS ENUM ('ok', 'sad');
+    ALTER TABLE public.users ADD COLUMN mood public.mood DEFAULT 'ok'::public.mood NOT NULL;
+    ");
+    assert_snapshot!(project.read("migrations/2_moods.down.sql"), @"
+    ALTER TABLE public.users DROP COLUMN mood;
+    DROP TYPE public.mood;
+    ");
 }
 
 #[tokio::test]
@@ -142,10 +160,10 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
     ----- stdout -----
     postgresql://postgres:postgres@127.0.0.1:[port]/[app]
     ----- stderr -----
-    · only the dev database is replaced; on the server stay roles r_app and databases corpus_31683_0_a, corpus_31683_0_b, corpus_31683_1_a, corpus_31683_1_b, corpus_31683_2_a, corpus_31683_2_b, corpus_31683_3_a, corpus_31683_3_b, corpus_31683_4_a, corpus_31683_4_b, corpus_31683_5_a, corpus_31683_5_b, corpus_31683_template, devdb_generate_14760_a29b45fc_base, devdb_generate_14760_a29b45fc_scratch_16061x0_head, devdb_ready_15271_30887856_base, devdb_status_15335_cbe0af22_base, devdb_undo_15600_984b6064_base, generate_14760, ready_15271, status_15335, undo_15600
+    · only the dev database is replaced: roles and other databases of this server stay
     ✓ replaying migrations: 2 migrations
     ✓ [app] is clean: 2 migrations replayed
-      the old data is kept aside (database devdb_[app]_819c30be_aside): `devdb undo` brings it back
+      the old data is kept aside (database devdb_[app]_eb8ea1e1_aside): `devdb undo` brings it back
     ");
     let by_hand = "select to_regclass('by_hand')::text";
     let there = "select count(*)::text from pg_tables where tablename = 'by_hand'";
@@ -236,7 +254,6 @@ async fn a_failing_migration_is_shown_with_its_place() {
     exit: 7
     ----- stdout -----
     ----- stderr -----
-    ✓ preparing the base
     error: 20260103000000_bad.sql:2: syntax error at or near "int" (42601)
       [root]/migrations/20260103000000_bad.sql:2:32
       1 | select 1;
@@ -257,7 +274,6 @@ async fn an_error_in_the_wanted_schema_is_shown_with_its_place() {
     exit: 7
     ----- stdout -----
     ----- stderr -----
-    ✓ preparing the base
     ✓ replaying migrations: 1 migration
     error: schema.sql:3: type "nonsense" does not exist (42704)
       [root]/schema.sql:3:5
@@ -479,19 +495,19 @@ fn config_shows_every_value_with_its_origin() {
     let run = project.run(command);
     let stdout = run.stdout.clone();
     assert_snapshot!(stdout, @r#"
-    name                 "shop"                             devdb.toml:1
-    server.kind          "auto"                             default
-    server.image         "x:1"                              --image
-    server.port          5433                               devdb.toml:3
-    server.data          "volume"                           default
-    server.wait          5                                  environment: DEVDB_SERVER_WAIT
-    database.name        "from_env_file"                    .env: DEVDB_DATABASE_NAME
-    database.user        "me"                               found: .env: APP_DB
-    database.password    "…"                                found: .env: APP_DB
-    database.extensions  ["vector"]                         devdb.toml:5
-    migrations.tool      "sqlx"                             found: sqlx files in migrations
-    migrations.dir       "migrations"                       found: sqlx files in migrations
-    env                  { APP_DB = "postgresql+asyncpg" }  found: .env: APP_DB
+    name                 "shop"                           devdb.toml:1
+    server.kind          "auto"                           default
+    server.image         "x:1"                            --image
+    server.port          5433                             devdb.toml:3
+    server.data          "volume"                         default
+    server.wait          5                                environment: DEVDB_SERVER_WAIT
+    database.name        "from_env_file"                  .env: DEVDB_DATABASE_NAME
+    database.user        "postgres"                       default
+    database.password    "…"                              default
+    database.extensions  ["vector"]                       devdb.toml:5
+    migrations.tool      "sqlx"                           found: sqlx files in migrations
+    migrations.dir       "migrations"                     found: sqlx files in migrations
+    env                  { DATABASE_URL = "postgresql" }  default
     "#);
 }
 
@@ -505,7 +521,7 @@ fn init_writes_what_was_found() {
     exit: 0
     ----- stdout -----
     # devdb: see docs/configuration.md. Lines with # are the defaults.
-    name = "devdb-test-waUA6n"
+    name = "devdb-test-BizKP4"
 
     [server]
     # kind = "auto"

@@ -22,12 +22,13 @@ pub async fn generate(
     let variables = context.variables(&head.target);
     let mut tool = context.tool()?;
     ready::apply(context, &mut tool, &head.target, None).await?;
+    // What was learned of the chain as it is now; the new file may not stay.
+    context.keep_learned(&tool);
 
     let task = context.events.begin("comparing models and baseline", None);
     let written = alembic(&mut tool)?
         .autogenerate(&head.target, &variables, message, true, &context.events)
         .await?;
-    context.keep_learned(&tool);
     generated.changes = lines(&written);
     task.end(match generated.changes.len() {
         0 => "no difference".into(),
@@ -60,6 +61,7 @@ pub async fn generate(
     match proved {
         Ok(()) => {
             generated.proved = true;
+            context.keep_learned(&tool);
             task.end("applied; nothing more to autogenerate");
             Ok(generated)
         }

@@ -163,7 +163,7 @@ impl Project {
             .fetch(
                 "select datname::text from pg_database \
                  where datname = $1 or starts_with(datname, 'devdb_' || $2 || '_') order by 1",
-                &[&self.name, &self.name.chars().take(24).collect::<String>()],
+                &[&self.name, &self.name.chars().take(20).collect::<String>()],
             )
             .await
             .unwrap();
