@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use crate::support::dump::Dumper;
 use crate::support::project::Project;
 
 const USERS: (&str, &str) = (
@@ -57,7 +58,9 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     project
         .sql("alter table notes add column by_hand int; create table leaked (id int)")
         .await;
+    let before = Dumper::new().dump(&project.name);
     let run = project.devdb(&["generate", "Add tags!"]);
+    assert_eq!(Dumper::new().dump(&project.name), before);
     assert_snapshot!(run.show().replace(&written(&project), "[file]"), @"
     exit: 0
     ----- stdout -----

@@ -11,3 +11,4 @@ mod migrations_sqlx;
 mod schema_corpus;
 mod server_docker;
 mod server_local;
+mod url_server;
