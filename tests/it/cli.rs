@@ -166,7 +166,7 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
     · only the dev database is replaced: roles and other databases of this server stay
     ✓ replaying migrations: 2 migrations
     ✓ [app] is clean: 2 migrations replayed
-      the old data is kept aside (database devdb_[app]_eb8ea1e1_aside): `devdb undo` brings it back
+      the old data is kept aside (database devdb_[app]_[hash]_aside): `devdb undo` brings it back
     ");
     let by_hand = "select to_regclass('by_hand')::text";
     let there = "select count(*)::text from pg_tables where tablename = 'by_hand'";

@@ -3,6 +3,7 @@
 mod support;
 
 mod cli;
+mod cli_alembic;
 mod house;
 mod migrations_alembic;
 mod migrations_alembic_errors;

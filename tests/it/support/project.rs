@@ -123,6 +123,7 @@ impl Project {
             .replace(&*root.to_string_lossy(), "[root]")
             .replace(&self.name, "[app]")
             .replace(&self.name.replace('_', "-"), "[app]");
+        let text = without_hash(&text);
         match self.on_shared_server {
             true => {
                 let port = Target::parse(&server::url()).unwrap().port;
@@ -195,6 +196,17 @@ impl Run {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.show()))
     }
+}
+
+/// The eight hex digits of the project's folder, in the names of devdb's own databases.
+fn without_hash(text: &str) -> String {
+    let mut parts = text.split("devdb_[app]_");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        result.push_str("devdb_[app]_[hash]");
+        result.push_str(part.get(8..).unwrap_or_default());
+    }
+    result
 }
 
 /// `(12 ms)` and `(1.2 s)` at the end of a line.
