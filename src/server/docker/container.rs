@@ -119,6 +119,7 @@ async fn look(docker: &Docker, name: &str, project: &str) -> Result<Option<Found
 }
 
 /// What came of asking for a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Created {
     Done,
     /// Another process made one of this name at the same moment.
@@ -280,25 +281,16 @@ pub(crate) async fn publisher(docker: &Docker, port: u16) -> Option<String> {
     ))
 }
 
-/// Removes what a killed devdb left of its short-lived containers.
+/// Removes the short-lived containers of a devdb that was killed, at work or not: whoever calls
+/// this holds the project's lock.
 pub(crate) async fn sweep_helpers(docker: &Docker, project: &str) -> Result<()> {
-    let filters = HashMap::from([
-        (
-            "label".to_string(),
-            vec![
-                format!("{}={project}", spec::PROJECT),
-                format!("{}=helper", spec::ROLE),
-            ],
-        ),
-        (
-            "status".to_string(),
-            vec![
-                "created".to_string(),
-                "exited".to_string(),
-                "dead".to_string(),
-            ],
-        ),
-    ]);
+    let filters = HashMap::from([(
+        "label".to_string(),
+        vec![
+            format!("{}={project}", spec::PROJECT),
+            format!("{}=helper", spec::ROLE),
+        ],
+    )]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
         .filters(&filters)

@@ -156,33 +156,38 @@ impl Docker {
     ) -> Result<Found> {
         let spec = spec::of(&self.config, port, place);
         let until = Instant::now() + Duration::from_secs(10);
-        let found = loop {
+        loop {
             let body = spec::body(&self.config, image, &spec, port, place);
             let created = container::create(&self.docker, &self.name, body).await?;
-            // Somebody else's container of that name is refused by `find`, a twin's is taken
-            // over. The engine reserves a name before the container can be seen, and frees it
-            // after it is gone.
-            match (created, self.find().await?) {
-                (_, Some(found)) => break found,
-                (Created::NameTaken, None) if Instant::now() < until => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+            // Somebody else's container of that name is refused by `find`.
+            let Some(found) = self.find().await? else {
+                // The engine reserves a name before the container can be seen, and frees it
+                // after it is gone.
+                if created == Created::Done || Instant::now() >= until {
+                    return Err(self.vanished());
                 }
-                (_, None) => return Err(self.vanished()),
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            if self.config.server.port == Port::Auto {
+                state.port = found.port();
             }
-        };
-        if self.config.server.port == Port::Auto {
-            state.port = found.port();
+            let drift = found.spec.drift(&self.wanted(state, &found));
+            if drift.is_empty() {
+                return Ok(found);
+            }
+            // The last wish of a devdb that was killed reached the engine after all.
+            if Instant::now() >= until {
+                return Err(Error::server(format!(
+                    "somebody else makes container {} again and again, with another configuration ({})",
+                    self.name,
+                    names(&drift)
+                ))
+                .hint("let the other devdb come to its end, then try again"));
+            }
+            container::stop(&self.docker, &self.name).await?;
+            container::remove(&self.docker, &self.name).await?;
         }
-        let drift = found.spec.drift(&self.wanted(state, &found));
-        if !drift.is_empty() {
-            return Err(Error::server(format!(
-                "another devdb made container {} at the same moment with another configuration ({})",
-                self.name,
-                names(&drift)
-            ))
-            .hint("try again"));
-        }
-        Ok(found)
     }
 
     /// The configured port, or a free one; remembered before it is used.

@@ -27,7 +27,8 @@ enum Outcome {
     Ready,
     /// Between looking at the port and using it somebody took it.
     PortTaken,
-    /// The shared memory of a killed postmaster goes when its last child notices.
+    /// The shared memory of a killed postmaster goes when its last child notices; and one that
+    /// was started a moment ago may be faster.
     StillInUse,
 }
 
@@ -71,15 +72,6 @@ impl Local {
             }
         }
         let task = events.begin("starting Postgres", None);
-        if let Some(process) = process::find(&place.data()) {
-            // Another devdb started it and was killed, or it is still recovering.
-            let port = process.port.or(self.port(state)).unwrap_or_default();
-            let target = local_target(&self.config, port);
-            self.bounded(place, 0, Stage::Starting, ready::poll(&target))
-                .await?;
-            task.end(format!("port {port}"));
-            return Ok(target);
-        }
         self.make_folder(state, place)?;
         if data_major(place).is_none() {
             if self.config.server.data != Data::Volume {
@@ -93,6 +85,12 @@ impl Local {
         }
         let mut avoid = Vec::new();
         for _ in 0..PORT_ATTEMPTS {
+            if let Some(port) = process::find(&place.data()).and_then(|process| process.port) {
+                // A devdb that was killed had started it, or it is still recovering.
+                self.join(state, place, port).await?;
+                task.end(format!("port {port}"));
+                return Ok(local_target(&self.config, port));
+            }
             let port = self.free_port(state, &avoid, events)?;
             let target = local_target(&self.config, port);
             match self.launch(place, &target, &task).await? {
@@ -110,6 +108,22 @@ impl Local {
         ))
         .detail(self.last_lines(place, 0))
         .hint("look at `devdb logs`"))
+    }
+
+    /// Waits for a server that runs already.
+    async fn join(&self, state: &mut State, place: &Place, port: u16) -> Result<()> {
+        if self.config.server.port == Port::Auto && state.port != Some(port) {
+            state.port = Some(port);
+            self.write_spec(place, port)?;
+        }
+        let target = local_target(&self.config, port);
+        self.bounded(place, 0, Stage::Starting, ready::poll(&target))
+            .await
+    }
+
+    fn write_spec(&self, place: &Place, port: u16) -> Result<()> {
+        std::fs::write(place.spec_file(), self.spec(port, place).json())
+            .named(format_args!("cannot write {}", place.spec_file().display()))
     }
 
     fn make_folder(&self, state: &State, place: &Place) -> Result<()> {
@@ -223,9 +237,7 @@ impl Local {
             .open(place.log())
             .named(&what)?;
         let from = log.metadata().named(&what)?.len();
-        let spec = self.spec(target.port, place);
-        std::fs::write(place.spec_file(), spec.json())
-            .named(format_args!("cannot write {}", place.spec_file().display()))?;
+        self.write_spec(place, target.port)?;
         task.advance(0, Stage::Starting.text());
         let mut child = self
             .run_as
@@ -260,7 +272,9 @@ impl Local {
         if lines.contains("Address already in use") && self.config.server.port == Port::Auto {
             return Ok(Outcome::PortTaken);
         }
-        if lines.contains("is still in use") {
+        if lines.contains("is still in use")
+            || lines.contains("lock file \"postmaster.pid\" already exists")
+        {
             return Ok(Outcome::StillInUse);
         }
         Err(Error::server(format!(
