@@ -234,6 +234,9 @@ impl<'a> Context<'a> {
         let mut id = object.id.clone();
         let mut seen = BTreeSet::from([id.clone()]);
         'up: while let Some(object) = self.from.get(&id) {
+            if self.is_apart(&id) {
+                break;
+            }
             for need in object.needs.iter().filter(|need| need.auto) {
                 if self.destroyed(&need.id) && seen.insert(need.id.clone()) {
                     id = need.id.clone();

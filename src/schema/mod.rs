@@ -35,10 +35,16 @@ pub use read::read;
 /// The steps that turn `from` into `to`, in an order that works. Pure: the same input gives the
 /// same bytes. What devdb does not model on either side is named in the plan.
 pub fn plan(from: &Schema, to: &Schema) -> Plan {
+    let needs = |id: &Id| {
+        let sides = [from.get(id), to.get(id)].into_iter().flatten();
+        sides
+            .flat_map(|o| o.needs.iter().map(|need| need.id.clone()))
+            .collect()
+    };
     let mut apart = BTreeSet::new();
     let mut steps = loop {
         let (steps, claims) = expand::Context::new(from, to, apart.clone()).steps();
-        match order::order(steps, &claims) {
+        match order::order(steps, &claims, &needs) {
             Ok(steps) => break steps,
             Err(parts) if parts.is_subset(&apart) => unreachable!("parts apart are made alone"),
             Err(parts) => apart.extend(parts),

@@ -16,8 +16,12 @@ pub(super) struct Claims {
 }
 
 /// The steps in an order that works, or the parts that must be made apart from their whole
-/// because otherwise there is none.
-pub(super) fn order(steps: Vec<Step>, claims: &Claims) -> Result<Vec<Step>, BTreeSet<Id>> {
+/// because otherwise there is none. `needs` gives what an object needs on either side.
+pub(super) fn order(
+    steps: Vec<Step>,
+    claims: &Claims,
+    needs: &dyn Fn(&Id) -> Vec<Id>,
+) -> Result<Vec<Step>, BTreeSet<Id>> {
     let edges = edges(&steps, claims);
     let mut waiting = vec![0usize; steps.len()];
     for after in &edges {
@@ -51,7 +55,7 @@ pub(super) fn order(steps: Vec<Step>, claims: &Claims) -> Result<Vec<Step>, BTre
         }
         let circle = circle(&edges, &done);
         if !split {
-            let apart = parts_to_split(&steps, &circle);
+            let apart = parts_to_split(&steps, &circle, needs);
             if !apart.is_empty() {
                 return Err(apart);
             }
@@ -183,13 +187,27 @@ fn circle(edges: &[Vec<usize>], done: &[bool]) -> Vec<usize> {
     }
 }
 
-/// Defaults and constraints that are made with their table though they need something that can
-/// only be made after it.
-fn parts_to_split(steps: &[Step], circle: &[usize]) -> BTreeSet<Id> {
+/// Defaults and constraints that are made or dropped with their table though they need something
+/// that another step of the circle makes or drops.
+fn parts_to_split(
+    steps: &[Step],
+    circle: &[usize],
+    needs: &dyn Fn(&Id) -> Vec<Id>,
+) -> BTreeSet<Id> {
+    let touched = |step: &Step| {
+        let ids = step.makes.iter().chain(&step.destroys);
+        ids.cloned().collect::<BTreeSet<Id>>()
+    };
+    let all: Vec<(usize, BTreeSet<Id>)> = circle.iter().map(|&i| (i, touched(&steps[i]))).collect();
     let mut result = BTreeSet::new();
-    for &i in circle {
-        for id in &steps[i].makes {
-            if matches!(id.kind(), Kind::Default | Kind::Constraint) && *id != steps[i].object {
+    for (i, ids) in &all {
+        for id in ids {
+            let splits = matches!(id.kind(), Kind::Default | Kind::Constraint)
+                && *id != steps[*i].object
+                && needs(id)
+                    .iter()
+                    .any(|need| all.iter().any(|(j, other)| j != i && other.contains(need)));
+            if splits {
                 result.insert(id.clone());
             }
         }

@@ -1,4 +1,5 @@
-//! The pairs of `../shared/corpus`, forward and backward. The verdict is pg_dump's.
+//! The pairs of `../shared/corpus` and of `tests/corpus`, forward and backward. The verdict is
+//! pg_dump's.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,12 @@ use devdb::schema::{self, Schema};
 use crate::support::dump::Dumper;
 use crate::support::server;
 
-/// How many pairs converge. May only rise.
-const FLOOR_FORWARD: usize = 110;
-const FLOOR_BACKWARD: usize = 111;
+/// How many pairs of the shared corpus converge. May only rise.
+const FLOOR_FORWARD: usize = 112;
+const FLOOR_BACKWARD: usize = 112;
+
+/// The same for our own, both ways together.
+const OWN_FLOOR: usize = 29;
 
 const AT_A_TIME: usize = 6;
 
@@ -35,9 +39,13 @@ struct Pair {
     b: String,
 }
 
-fn pairs() -> Vec<Pair> {
+fn own_corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+fn pairs(corpus: &Path) -> Vec<Pair> {
     let only = std::env::var("DEVDB_CORPUS_ONLY").unwrap_or_default();
-    let mut pairs: Vec<Pair> = std::fs::read_dir(corpus())
+    let mut pairs: Vec<Pair> = std::fs::read_dir(corpus)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir())
@@ -49,7 +57,11 @@ fn pairs() -> Vec<Pair> {
         .filter(|pair| only.is_empty() || only.split(',').any(|name| name == pair.name))
         .collect();
     pairs.sort_by(|x, y| x.name.cmp(&y.name));
-    assert!(!pairs.is_empty(), "no pair in {}", corpus().display());
+    assert!(
+        !pairs.is_empty() || !only.is_empty(),
+        "no pair in {}",
+        corpus.display()
+    );
     pairs
 }
 
@@ -63,6 +75,7 @@ struct Verdict {
 /// One worker's means: a session for whole databases, a pg_dump, dumps that are known already.
 struct Worker {
     admin: Target,
+    run: String,
     number: usize,
     dumper: Dumper,
     dumps: Arc<Mutex<HashMap<String, String>>>,
@@ -70,14 +83,14 @@ struct Worker {
 
 impl Worker {
     fn name(&self, what: &str) -> String {
-        format!("corpus_{}_{}_{what}", std::process::id(), self.number)
+        format!("{}_{}_{what}", self.run, self.number)
     }
 
     async fn load(&self, what: &str, sql: &str) -> Connection {
         let name = self.name(what);
         let mut admin = postgres::connect(&self.admin).await.unwrap();
         database::drop(&mut admin, &name).await.unwrap();
-        database::clone(&mut admin, &name, &template())
+        database::clone(&mut admin, &name, &template(&self.run))
             .await
             .unwrap();
         admin.close().await;
@@ -85,7 +98,9 @@ impl Worker {
             .await
             .unwrap();
         for transaction in sql.split("-- commit") {
-            session.execute(transaction).await.unwrap();
+            if let Err(error) = session.execute(transaction).await {
+                panic!("{sql}: {error}");
+            }
         }
         session
     }
@@ -176,17 +191,20 @@ fn difference(is: &str, wanted: &str) -> String {
     extra.chain(missing).collect::<Vec<_>>().join("\n")
 }
 
-fn template() -> String {
-    format!("corpus_{}_template", std::process::id())
+fn template(run: &str) -> String {
+    format!("{run}_template")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pairs_of_the_corpus_converge() {
+/// Tries all pairs, several at a time; gives how many converged each way and how many there are,
+/// and prints why the others did not.
+async fn converge(run: &str, pairs: Vec<Pair>) -> (usize, usize, usize) {
+    let run = format!("{run}_{}", std::process::id());
+    let template = template(&run);
     let admin = Target::parse(&server::url()).unwrap();
     let mut session = postgres::connect(&admin).await.unwrap();
-    database::drop(&mut session, &template()).await.unwrap();
-    database::create(&mut session, &template()).await.unwrap();
-    let mut prepare = postgres::connect(&admin.with_database(template()))
+    database::drop(&mut session, &template).await.unwrap();
+    database::create(&mut session, &template).await.unwrap();
+    let mut prepare = postgres::connect(&admin.with_database(&template))
         .await
         .unwrap();
     let extensions =
@@ -194,14 +212,15 @@ async fn pairs_of_the_corpus_converge() {
     prepare.execute(extensions).await.unwrap();
     prepare.close().await;
 
-    let todo = Arc::new(Mutex::new(pairs()));
-    let count = todo.lock().unwrap().len();
+    let count = pairs.len();
+    let todo = Arc::new(Mutex::new(pairs));
     let dumps = Arc::default();
     let mut workers = Vec::new();
-    for number in 0..AT_A_TIME {
+    for number in 0..AT_A_TIME.min(count) {
         let todo = todo.clone();
         let mut worker = Worker {
             admin: admin.clone(),
+            run: run.clone(),
             number,
             dumper: Dumper::new(),
             dumps: Arc::clone(&dumps),
@@ -227,7 +246,7 @@ async fn pairs_of_the_corpus_converge() {
     for worker in workers {
         verdicts.extend(worker.await.unwrap());
     }
-    database::drop(&mut session, &template()).await.unwrap();
+    database::drop(&mut session, &template).await.unwrap();
     session.close().await;
 
     verdicts.sort_by(|x, y| x.name.cmp(&y.name));
@@ -241,6 +260,12 @@ async fn pairs_of_the_corpus_converge() {
         }
     }
     println!("{forward} of {count} forward, {backward} of {count} backward");
+    (forward, backward, count)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pairs_of_the_shared_corpus_converge() {
+    let (forward, backward, count) = converge("shared", pairs(&corpus())).await;
     if std::env::var_os("DEVDB_CORPUS_ONLY").is_none() {
         assert!(
             forward >= FLOOR_FORWARD,
@@ -249,6 +274,19 @@ async fn pairs_of_the_corpus_converge() {
         assert!(
             backward >= FLOOR_BACKWARD,
             "{backward} of {count} backward, the floor is {FLOOR_BACKWARD}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pairs_of_our_own_corpus_converge() {
+    let (forward, backward, count) = converge("own", pairs(&own_corpus())).await;
+    if std::env::var_os("DEVDB_CORPUS_ONLY").is_none() {
+        let sum = forward + backward;
+        assert!(
+            sum >= OWN_FLOOR,
+            "{sum} of {} both ways, the floor is {OWN_FLOOR}",
+            2 * count
         );
     }
 }

@@ -178,7 +178,9 @@ fn casts() -> String {
            case c.castmethod when 'f' then 'WITH FUNCTION ' || c.castfunc::regprocedure::text \
              when 'i' then 'WITH INOUT' else 'WITHOUT FUNCTION' end \
            || case c.castcontext when 'a' then ' AS ASSIGNMENT' when 'i' then ' AS IMPLICIT' else '' end as definition \
-         from pg_catalog.pg_cast c where c.oid >= 16384 and {own}",
+         from pg_catalog.pg_cast c where c.oid >= 16384 and {own} \
+           and not exists (select from pg_catalog.pg_depend i where i.classid = 'pg_catalog.pg_cast'::regclass \
+             and i.objid = c.oid and i.deptype = 'i')",
         own = sql::own("pg_cast", "c.oid"),
     )
 }

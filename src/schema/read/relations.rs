@@ -38,7 +38,7 @@ fn tables() -> String {
            pg_catalog.pg_get_expr(c.relpartbound, c.oid) as partition_bound, \
            p.parents as inherits, p.pairs as _parents, \
            case when c.reloftype <> 0 then pg_catalog.format_type(c.reloftype, null) end as of_type, \
-           case c.relreplident when 'n' then 'NOTHING' when 'f' then 'FULL' end as replica_identity, \
+           case when c.relkind in ('r', 'p') then case c.relreplident when 'n' then 'NOTHING' when 'f' then 'FULL' end end as replica_identity, \
            c.relrowsecurity as row_security, c.relforcerowsecurity as force_row_security, \
            fs.srvname::text as server, ft.ftoptions as foreign_options, \
            {owner}, {acl} \

@@ -102,7 +102,7 @@ impl Rules for Constraints {
         }
         let with_parent = columns::from_parent(cx, constraint).is_some();
         if let Some(parent) = constraint.text("parent").filter(|_| !with_parent) {
-            steps.push(attach(cx, constraint, parent));
+            steps.push(attach(constraint, parent));
         }
         steps
     }
@@ -174,7 +174,7 @@ impl Rules for Constraints {
         indexes::settings(cx, Some(from), to, &path, "index_options", &mut steps);
         index_details(Some(from), to, &path, &mut steps);
         if let Some(parent) = to.text("parent").filter(|_| changed.has("parent")) {
-            steps.push(attach(cx, to, parent));
+            steps.push(attach(to, parent));
         }
         Alter::Steps(steps)
     }
@@ -196,7 +196,7 @@ fn index_details(from: Option<&Object>, to: &Object, path: &str, steps: &mut Vec
 }
 
 /// Makes the index of a partition part of its parent's.
-fn attach(cx: &Context, constraint: &Object, parent: &str) -> Step {
+fn attach(constraint: &Object, parent: &str) -> Step {
     let table = constraint.id.beside(Kind::Table, "");
     // The parent's constraint has the name of its index, and lives in the parent's schema.
     let sql = format!(
@@ -205,7 +205,6 @@ fn attach(cx: &Context, constraint: &Object, parent: &str) -> Step {
     );
     let parents = constraint.needs.iter().map(|need| need.id.clone());
     let parents: Vec<Id> = parents.filter(|id| id.kind() == Kind::Constraint).collect();
-    let _ = cx;
     Step::detail(&constraint.id, sql)
         .needing(parents)
         .needing([tables::attached(&table)])

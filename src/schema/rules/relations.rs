@@ -2,7 +2,7 @@
 //! policies, extended statistics.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object};
+use super::super::model::Object;
 use super::super::plan::Step;
 use super::super::text;
 use super::{Alter, Changed, Rules, alter_table, relation_path};
@@ -149,11 +149,6 @@ impl Rules for ExtendedStatistics {
         } else {
             Alter::Rebuild
         }
-    }
-
-    fn loss(&self, _: &Context, _: &Object, _: &Id) -> super::Loss {
-        let _ = Kind::Statistics;
-        super::Loss::Rebuild
     }
 }
 

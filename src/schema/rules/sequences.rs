@@ -122,11 +122,7 @@ pub(super) fn alter_identity(cx: &Context, from: &Object, to: &Object, steps: &m
             "{column} ADD GENERATED {identity} AS IDENTITY{}",
             identity_options(to)
         );
-        let default = to.id.beside(Kind::Default, to.id.part());
-        // A default and an identity exclude each other.
-        let mut step = Step::alter(&to.id, sql);
-        step.needs.push(default.beside(Kind::Default, "\u{1}none"));
-        steps.push(step);
+        steps.push(Step::alter(&to.id, sql));
         return;
     };
     let mut options: Vec<String> = Vec::new();
@@ -223,11 +219,10 @@ impl Rules for Sequences {
         }
         let changes = changes(from, to);
         if !changes.is_empty() {
-            let mut step = Step::detail(
+            let step = Step::detail(
                 &to.id,
                 format!("ALTER SEQUENCE {path} {}", changes.join(" ")),
             );
-            step.makes.clear();
             steps.push(step);
         }
         if changed.has("unlogged") {

@@ -175,8 +175,7 @@ impl Rules for Tables {
         Alter::Steps(steps)
     }
 
-    fn loss(&self, cx: &Context, table: &Object, lost: &Id) -> Loss {
-        let _ = cx;
+    fn loss(&self, _: &Context, table: &Object, lost: &Id) -> Loss {
         match lost.kind() {
             Kind::Server => Loss::Rebuild,
             // A partition key cannot do without its functions and operators.

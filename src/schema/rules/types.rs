@@ -123,11 +123,11 @@ impl Rules for Attributes {
 
     fn create(&self, _: &Context, attribute: &Object) -> Vec<Step> {
         let sql = format!(
-            "ALTER TYPE {} ADD ATTRIBUTE {} CASCADE",
+            "ALTER TYPE {} ADD ATTRIBUTE {}",
             super::relation_path(&attribute.id),
             attribute_clause(attribute)
         );
-        vec![Step::create(&attribute.id, without_cascade(sql))]
+        vec![Step::create(&attribute.id, sql)]
     }
 
     fn drop(&self, _: &Context, attribute: &Object) -> Vec<Step> {
@@ -171,10 +171,13 @@ impl Rules for Attributes {
     }
 }
 
-/// A typed table takes a new attribute only with CASCADE, which does no harm elsewhere; it is
-/// left out because plain statements are what people expect.
-fn without_cascade(sql: String) -> String {
-    sql
+/// The name that Postgres gives to the multirange of a range.
+fn default_multirange(id: &Id) -> String {
+    let name = match id.name().contains("range") {
+        true => id.name().replacen("range", "multirange", 1),
+        false => format!("{}_multirange", id.name()),
+    };
+    text::qualified(id.schema(), &name)
 }
 
 impl Rules for Ranges {
@@ -192,7 +195,10 @@ impl Rules for Ranges {
             ("multirange", "MULTIRANGE_TYPE_NAME"),
         ];
         for (name, word) in words {
-            if let Some(value) = object.text(name) {
+            if let Some(value) = object
+                .text(name)
+                .filter(|value| name != "multirange" || *value != default_multirange(&object.id))
+            {
                 options.push(format!("{word} = {value}"));
             }
         }
