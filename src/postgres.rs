@@ -7,7 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor as _, PgConnection};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions, Connection as _, Executor as _, PgConnection,
+    TypeInfo as _,
+};
 
 use crate::error::{Error, ErrorKind, PostgresError, Result};
 
@@ -130,6 +133,45 @@ impl Connection {
         // A server that is gone already has no session left to close.
         let _ = self.inner.close().await;
     }
+}
+
+/// One value of a row, for readers that take columns as they come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    Null,
+    Text(String),
+    Flag(bool),
+    Number(i64),
+    /// An array of text; null elements are left out.
+    List(Vec<String>),
+}
+
+/// The names of a row's columns, in order.
+pub fn column_names(row: &PgRow) -> Vec<String> {
+    row.columns().iter().map(|c| c.name().to_owned()).collect()
+}
+
+/// The value in column `index`: text, name, bool, int, or an array of text.
+///
+/// # Errors
+/// `Postgres` where the column is of another type.
+pub fn cell(row: &PgRow, index: usize) -> Result<Cell> {
+    fn read<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
+        row: &'r PgRow,
+        index: usize,
+    ) -> Result<Option<T>> {
+        row.try_get(index).map_err(error_from)
+    }
+    let cell = match row.column(index).type_info().name() {
+        "BOOL" => read(row, index)?.map(Cell::Flag),
+        "INT8" => read(row, index)?.map(Cell::Number),
+        "INT4" => read::<i32>(row, index)?.map(|n| Cell::Number(n.into())),
+        "INT2" => read::<i16>(row, index)?.map(|n| Cell::Number(n.into())),
+        "TEXT[]" | "NAME[]" => read::<Vec<Option<String>>>(row, index)?
+            .map(|list| Cell::List(list.into_iter().flatten().collect())),
+        _ => read(row, index)?.map(Cell::Text),
+    };
+    Ok(cell.unwrap_or(Cell::Null))
 }
 
 /// Translates the driver's error; also used by `migrations::sqlx`.

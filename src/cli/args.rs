@@ -125,9 +125,7 @@ pub enum Command {
     Logs(Logs),
 
     /// Print the URL of the dev database
-    #[command(
-        after_help = "Examples:\n  devdb url\n  devdb url --scheme postgresql+asyncpg"
-    )]
+    #[command(after_help = "Examples:\n  devdb url\n  devdb url --scheme postgresql+asyncpg")]
     Url(Url),
 
     /// Print the variables through which the project reads its database

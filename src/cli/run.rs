@@ -173,7 +173,10 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         Command::Logs(args) => {
             let context = context(ui, global)?;
             let lines = ui.clone();
-            workflow::logs(&context, args.follow, args.tail, move |line| lines.data(line)).await?;
+            workflow::logs(&context, args.follow, args.tail, move |line| {
+                lines.data(line)
+            })
+            .await?;
         }
         Command::Url(args) => {
             let target = workflow::url(&context(ui, global)?).await?;

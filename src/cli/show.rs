@@ -68,7 +68,9 @@ pub fn undone(ui: &Ui, undone: &Undone) {
         bold(&undone.database),
         seconds(undone.took)
     ));
-    ui.say(&dim("  what was there is kept aside: `devdb undo` swaps again"));
+    ui.say(&dim(
+        "  what was there is kept aside: `devdb undo` swaps again",
+    ));
     ui.data(&undone.url);
 }
 
@@ -105,7 +107,13 @@ pub fn generated(ui: &Ui, generated: &Generated, root: &Path) {
         )),
     }
     for file in &generated.files {
-        ui.data(&file.strip_prefix(root).unwrap_or(file).display().to_string());
+        ui.data(
+            &file
+                .strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string(),
+        );
     }
     if generated.proved {
         ui.say(&dim("  next: look at the file, then `devdb migrate`"));
@@ -139,7 +147,7 @@ pub fn history(ui: &Ui, entries: &[HistoryEntry]) {
         return ui.say("there are no migrations yet");
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for entry in entries {
         let mark = match (entry.applied, &entry.file) {
             (Some(true), None) => "applied, no file",
@@ -279,7 +287,10 @@ pub fn variables(ui: &Ui, variables: &[(String, String)], shell: bool) {
             true => format!("export {name}='{}'", value.replace('\'', "'\\''")),
             false => format!(
                 "{name}=\"{}\"",
-                value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$")
+                value
+                    .replace('\\', "\\\\")
+                    .replace('"', "\\\"")
+                    .replace('$', "\\$")
             ),
         });
     }
@@ -300,7 +311,8 @@ pub fn config(ui: &Ui, loaded: &Loaded) {
             .iter()
             .map(|(key, entry)| {
                 let value = hidden(key, entry.value.to_string());
-                let entry = serde_json::json!({ "value": value, "origin": entry.origin.to_string() });
+                let entry =
+                    serde_json::json!({ "value": value, "origin": entry.origin.to_string() });
                 (key.to_owned(), entry)
             })
             .collect();
@@ -312,7 +324,7 @@ pub fn config(ui: &Ui, loaded: &Loaded) {
         }));
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for (key, entry) in loaded.layers.iter() {
         table.add_row([
             key.to_owned(),
@@ -334,5 +346,9 @@ pub fn init(ui: &Ui, init: &Init) {
         return ui.print_json(init);
     }
     ui.data(init.text.trim_end());
-    ui.say(&format!("{} {} is written", green("✓"), init.file.display()));
+    ui.say(&format!(
+        "{} {} is written",
+        green("✓"),
+        init.file.display()
+    ));
 }

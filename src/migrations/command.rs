@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command as Process;
 
+use super::Env;
 use super::process::Output;
 use crate::config;
 use crate::error::{Error, Named, Result};
@@ -39,7 +40,7 @@ impl Command {
     ///
     /// # Errors
     /// `Migration` where the command fails, with its last lines.
-    pub async fn up(&self, env: &[(String, String)], events: &Events) -> Result<Duration> {
+    pub async fn up(&self, env: &Env, events: &Events) -> Result<Duration> {
         self.shell("up", &self.up, env, events).await
     }
 
@@ -47,12 +48,7 @@ impl Command {
     ///
     /// # Errors
     /// `Usage` where no `generate` is configured; `Migration` where the command fails.
-    pub async fn generate(
-        &self,
-        message: &str,
-        env: &[(String, String)],
-        events: &Events,
-    ) -> Result<Duration> {
+    pub async fn generate(&self, message: &str, env: &Env, events: &Events) -> Result<Duration> {
         let template = self.generate.as_ref().ok_or_else(|| {
             Error::usage("no `generate` command is configured under [migrations]")
                 .hint("write generate = \"npm run generate -- --name {message}\"")
@@ -65,7 +61,7 @@ impl Command {
         &self,
         name: &str,
         command: &str,
-        env: &[(String, String)],
+        env: &Env,
         events: &Events,
     ) -> Result<Duration> {
         let task = events.begin(format!("running `{command}`"), None);

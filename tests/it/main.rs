@@ -8,5 +8,6 @@ mod migrations_alembic;
 mod migrations_alembic_errors;
 mod migrations_command;
 mod migrations_sqlx;
+mod schema_corpus;
 mod server_docker;
 mod server_local;

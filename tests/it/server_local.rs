@@ -4,7 +4,7 @@ use devdb::config::{Port, ServerKind};
 use devdb::error::ErrorKind;
 use devdb::server::{Condition, DataReset, Server};
 
-use crate::support::docker::{TestProject, mark, marked};
+use crate::support::docker::{TestProject, mark, marked, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_local_server_lives_and_goes() {
@@ -78,6 +78,8 @@ async fn a_killed_local_server_comes_back() {
     let server = project.open().await;
     let target = server.ensure_up(&project.events).await.unwrap();
     mark(&target).await;
+    // Commits are asynchronous: only what a checkpoint wrote surely survives the kill.
+    run(&target, "checkpoint").await;
     let data = project.config.project.state_dir.join("local/1/data");
     let pid_file = data.join("postmaster.pid");
     let text = std::fs::read_to_string(&pid_file).unwrap();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Docker;
 use super::container::{self, Created, Found, Started};
 use super::image::{self, Image};
-use super::spec;
+use super::{folder, spec};
 use crate::config::{Data, Port};
 use crate::error::{Error, Result};
 use crate::event::{Events, Task};
@@ -97,7 +97,7 @@ impl Docker {
         let image = image::get(&self.docker, &self.config.server.image, events).await?;
         // A server that runs is not given up for one that could not start.
         self.check_mounts()?;
-        self.prepare(state, Some(there), &image).await?;
+        self.prepare(state, Some(there), &image, events).await?;
         events.note(format!(
             "the configuration changed ({}): making the container again, the data stays",
             names(drift)
@@ -115,9 +115,16 @@ impl Docker {
 
     async fn create(&self, state: &mut State, task: &Task, events: &Events) -> Result<Found> {
         let image = image::get(&self.docker, &self.config.server.image, events).await?;
+        // Said once for each project, not at every start.
+        if image.name != self.config.server.image && state.kind.is_none() {
+            events.note(format!(
+                "image {} is not here; using {} in its place",
+                self.config.server.image, image.name
+            ));
+        }
         task.advance(0, Stage::Creating.text());
         self.check_mounts()?;
-        let place = self.prepare(state, None, &image).await?;
+        let place = self.prepare(state, None, &image, events).await?;
         let port = self.free_port(state, &[], events).await?;
         self.create_on(state, &image, &place, port).await
     }
@@ -206,6 +213,13 @@ impl Docker {
         task: &Task,
         events: &Events,
     ) -> Result<Found> {
+        if let Some(folder) = self.folder()
+            && folder::is_vacant(folder)
+        {
+            self.begin_anew(state, events);
+            state.save()?;
+            folder::make(folder)?;
+        }
         let mut found = found;
         let mut avoid = Vec::new();
         for _ in 0..PORT_ATTEMPTS {
@@ -222,7 +236,7 @@ impl Docker {
             avoid.push(mine);
             let port = self.free_port(state, &avoid, events).await?;
             let image = image::get(&self.docker, &self.config.server.image, events).await?;
-            let place = self.prepare(state, Some(&found), &image).await?;
+            let place = self.prepare(state, Some(&found), &image, events).await?;
             container::remove(&self.docker, &self.name).await?;
             found = self.create_on(state, &image, &place, port).await?;
         }

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, ErrorKind, Named, Result};
-use crate::migrations::{FileBody, Rollback, Sqlx};
-use crate::postgres::Connection;
-use crate::schema::{self, Change, Plan, Schema};
+use crate::migrations::Rollback;
+use crate::migrations::sqlx::{FileBody, Sqlx};
+use crate::postgres::{Connection, Row, error_from};
+use crate::schema::{self, Change, Kind, Plan, Schema};
 
 use super::super::{Context, provision, ready};
 use super::{Generated, from_base, in_session, unproved};
@@ -64,7 +65,8 @@ pub async fn generate(
         equal(&proof, &tool, &to, "after the migration").await?;
         if back.is_some() {
             let how_far = Rollback::Steps(plan_files(&plan) as u32);
-            tool.rollback(&proof.target, &how_far, &context.events).await?;
+            tool.rollback(&proof.target, &how_far, &context.events)
+                .await?;
             equal(&proof, &tool, &from, "after its way back").await?;
             ready::apply(context, &mut context.tool()?, &proof.target, None).await?;
             equal(&proof, &tool, &to, "after the way back and forward again").await?;
@@ -91,8 +93,9 @@ pub async fn generate(
 /// `Usage` where no schema is configured or the folder holds no SQL.
 fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
     let Some(schema) = schema else {
-        return Err(Error::usage("nothing says what schema is wanted")
-            .hint("set schema = \"schema.sql\" under [migrations]: a file or a folder of SQL files"));
+        return Err(Error::usage("nothing says what schema is wanted").hint(
+            "set schema = \"schema.sql\" under [migrations]: a file or a folder of SQL files",
+        ));
     };
     if schema.is_file() {
         return Ok(vec![schema.to_owned()]);
@@ -123,12 +126,23 @@ fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
 /// The schema without the table of applied migrations, which is the tool's and not the project's.
 async fn read(scratch: &Scratch, tool: &Sqlx) -> Result<Schema> {
     in_session(scratch, async |connection: &mut Connection| {
-        let table = tool.table_name(connection).await?;
+        let rows = connection
+            .fetch(
+                "select n.nspname::text, c.relname::text from pg_catalog.pg_class c \
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+                 where c.oid = pg_catalog.to_regclass($1)",
+                &[tool.table()],
+            )
+            .await?;
         let schema = schema::read(connection).await?;
-        Ok(match table {
-            Some((namespace, table)) => schema.without_table(&namespace, &table),
-            None => schema,
-        })
+        let Some(row) = rows.first() else {
+            return Ok(schema);
+        };
+        let namespace: String = row.try_get(0).map_err(error_from)?;
+        let table: String = row.try_get(1).map_err(error_from)?;
+        Ok(schema.without(|id| {
+            id.kind() == Kind::Table && id.schema() == namespace && id.name() == table
+        }))
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! What several test modules share.
 
 pub mod docker;
+pub mod dump;
 pub mod events;
 pub mod project;
 pub mod python;
