@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Command as Process;
 
 use super::Env;
-use super::process::Output;
+use super::process::{Group, Output};
 use crate::config;
 use crate::error::{Error, Named, Result};
 use crate::event::Events;
@@ -73,14 +73,17 @@ impl Command {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
+            // Ctrl-C reaches devdb alone, which ends the group when it gives this call up.
+            .process_group(0)
             .spawn()
             .named(format_args!("cannot run a shell in {}", self.dir.display()))?;
+        let group = Group::of(&child);
         let output = Output::of(&mut child, name, events);
         let status = child
             .wait()
             .await
             .named(format_args!("cannot wait for `{command}`"))?;
+        group.ended();
         let last = output.last_lines().await;
         if !status.success() {
             let error = Error::migration(format!("`{command}` failed ({status})"))

@@ -107,10 +107,15 @@ impl Worker {
         let mut b = self.load("b", &pair.b).await;
         let dump_a = self.known_dump("a", &pair.a);
         let dump_b = self.known_dump("b", &pair.b);
-        let schema_a = schema::read(&mut a).await.unwrap();
-        let schema_b = schema::read(&mut b).await.unwrap();
-        let forward = self.go("a", &mut a, &schema_a, &schema_b, &dump_b).await;
-        let backward = self.go("b", &mut b, &schema_b, &schema_a, &dump_a).await;
+        let schema_a = schema::read(&mut a).await;
+        let schema_b = schema::read(&mut b).await;
+        let (forward, backward) = match (&schema_a, &schema_b) {
+            (Ok(schema_a), Ok(schema_b)) => (
+                self.go("a", &mut a, schema_a, schema_b, &dump_b).await,
+                self.go("b", &mut b, schema_b, schema_a, &dump_a).await,
+            ),
+            (Err(error), _) | (_, Err(error)) => (Err(error.to_string()), Err(error.to_string())),
+        };
         a.close().await;
         b.close().await;
         Verdict {
@@ -145,7 +150,7 @@ impl Worker {
         if dump != wanted {
             return Err(format!("{}\n{sql}", difference(&dump, wanted)));
         }
-        let after = schema::read(session).await.unwrap();
+        let after = schema::read(session).await.map_err(|e| e.to_string())?;
         let again = schema::plan(&after, to);
         if !again.is_empty() {
             return Err(format!(

@@ -5,7 +5,7 @@ use devdb::error::ErrorKind;
 use devdb::postgres::Target;
 use devdb::server::{Condition, DataReset, Server};
 
-use crate::support::docker::{IMAGE, TestProject, docker, mark, marked, run, value};
+use crate::support::docker::{IMAGE, TestProject, cut_off, docker, mark, marked, run, value};
 
 /// Works in a folder of uid 999, where an ordinary user may not.
 fn in_folder(folder: &std::path::Path, script: &str) {
@@ -664,4 +664,40 @@ async fn data_is_kept_where_newer_images_have_it() {
     let want = format!("{} /var/lib/postgresql;", folder.display());
     assert!(mounted.unwrap().contains(&want));
     assert!(version && again.is_some() && !folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_share_one_container() {
+    let project = TestProject::docker("twins");
+    let (one, two) = (project.open().await, project.open().await);
+    let (one, two) = tokio::join!(
+        one.ensure_up(&project.events),
+        two.ensure_up(&project.events)
+    );
+    assert_eq!(one.unwrap(), two.unwrap());
+    assert_eq!(project.containers().len(), 1);
+    assert_eq!(project.volumes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_a_volume_that_is_cut_off_at_any_moment_loses_nothing() {
+    let project = TestProject::docker("cut");
+    cut_off(&project, &[5, 80, 250, 500, 900]).await;
+    assert_eq!(project.volumes().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_a_folder_that_is_cut_off_at_any_moment_loses_nothing() {
+    let mut project = TestProject::docker("cutfolder");
+    let folder = project.folder("data/pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    cut_off(&project, &[10, 200, 700]).await;
+    let beside = std::fs::read_dir(folder.parent().unwrap()).unwrap();
+    assert_eq!(beside.count(), 2);
+    project
+        .open()
+        .await
+        .remove(&project.events, true)
+        .await
+        .unwrap();
 }

@@ -82,6 +82,13 @@ fn statistics_target(version: u32) -> &'static str {
     }
 }
 
+/// What people set. Newer servers keep a version of each attribute among its options (`pg_attver`,
+/// seen in 17.12), which nobody can set; `pg_dump` leaves it out as well.
+fn column_options() -> &'static str {
+    "case when a.attoptions is not null then nullif(array(select o from pg_catalog.unnest(a.attoptions) o \
+       where pg_catalog.split_part(o, '=', 1) <> 'pg_attver'), '{}'::text[]) end"
+}
+
 fn columns(version: u32) -> String {
     // From 18 on a NOT NULL is a constraint with a name of its own.
     let (not_null, join) = if version >= 180_000 {
@@ -101,7 +108,7 @@ fn columns(version: u32) -> String {
              then pg_catalog.format('%I.%I', cn.nspname, co.collname) end as collation, \
            a.attnotnull as not_null, {not_null} \
            case a.attidentity when 'a' then 'ALWAYS' when 'd' then 'BY DEFAULT' end as identity, \
-           pg_catalog.format('%I.%I', sn.nspname, sc.relname) as _sequence, sc.relname::text as _sequence_name, \
+           pg_catalog.quote_ident(sn.nspname) || '.' || pg_catalog.quote_ident(sc.relname) as _sequence, sc.relname::text as _sequence_name, \
            case when sc.relpersistence <> c.relpersistence then sc.relpersistence::text end as sequence_persistence, \
            {sequence}, \
            case a.attgenerated when 's' then 'STORED' when 'v' then 'VIRTUAL' end as generated, \
@@ -109,7 +116,7 @@ fn columns(version: u32) -> String {
            case when a.attstorage <> t.typstorage then case a.attstorage when 'p' then 'PLAIN' \
              when 'e' then 'EXTERNAL' when 'm' then 'MAIN' else 'EXTENDED' end end as storage, \
            case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end as compression, \
-           {target} as statistics, a.attoptions as options, a.attfdwoptions as foreign_options, \
+           {target} as statistics, {options} as options, a.attfdwoptions as foreign_options, \
            a.attnum::text as _position, a.attislocal as _local, a.attinhcount > 0 and not a.attislocal as _inherited, \
            case when a.attacl is not null then {acl} end as acl \
          from pg_catalog.pg_class c {schema} \
@@ -128,6 +135,7 @@ fn columns(version: u32) -> String {
         names = relation_columns(),
         sequence = sequence_properties(),
         target = statistics_target(version),
+        options = column_options(),
         acl = sql::acl_list("a.attacl"),
         schema = sql::schema("n", "c.relnamespace"),
         own = sql::own("pg_class", "c.oid"),
@@ -142,7 +150,7 @@ fn view_columns(version: u32) -> String {
            case when c.relkind = 'm' and a.attstorage <> t.typstorage then case a.attstorage when 'p' then 'PLAIN' \
              when 'e' then 'EXTERNAL' when 'm' then 'MAIN' else 'EXTENDED' end end as storage, \
            case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end as compression, \
-           {target} as statistics, a.attoptions as options, \
+           {target} as statistics, {options} as options, \
            case when a.attacl is not null then {acl} end as acl \
          from pg_catalog.pg_class c {schema} \
          join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
@@ -150,6 +158,7 @@ fn view_columns(version: u32) -> String {
          where c.relkind in ('v', 'm') and {own}",
         names = relation_columns(),
         target = statistics_target(version),
+        options = column_options(),
         acl = sql::acl_list("a.attacl"),
         schema = sql::schema("n", "c.relnamespace"),
         own = sql::own("pg_class", "c.oid"),

@@ -1,7 +1,7 @@
 //! From whatever is there to a server that is ready.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -149,23 +149,32 @@ impl Docker {
 
     async fn create_on(
         &self,
-        state: &State,
+        state: &mut State,
         image: &Image,
         place: &str,
         port: u16,
     ) -> Result<Found> {
         let spec = spec::of(&self.config, port, place);
-        let body = spec::body(&self.config, image, &spec, port, place);
-        // Somebody else's container of that name is refused by `find`, a twin's is taken over.
-        match container::create(&self.docker, &self.name, body).await? {
-            Created::Done | Created::NameTaken => {}
+        let until = Instant::now() + Duration::from_secs(10);
+        let found = loop {
+            let body = spec::body(&self.config, image, &spec, port, place);
+            let created = container::create(&self.docker, &self.name, body).await?;
+            // Somebody else's container of that name is refused by `find`, a twin's is taken
+            // over. The engine reserves a name before the container can be seen, and frees it
+            // after it is gone.
+            match (created, self.find().await?) {
+                (_, Some(found)) => break found,
+                (Created::NameTaken, None) if Instant::now() < until => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                (_, None) => return Err(self.vanished()),
+            }
+        };
+        if self.config.server.port == Port::Auto {
+            state.port = found.port();
         }
-        let found = self.find().await?.ok_or_else(|| {
-            Error::server(format!("container {} was removed by somebody", self.name))
-                .hint("try again")
-        })?;
         let drift = found.spec.drift(&self.wanted(state, &found));
-        if found.port() != Some(port) && !drift.is_empty() {
+        if !drift.is_empty() {
             return Err(Error::server(format!(
                 "another devdb made container {} at the same moment with another configuration ({})",
                 self.name,
@@ -227,13 +236,17 @@ impl Docker {
             let mine = found.port().unwrap_or_default();
             let started = if found.paused || port::is_free(mine) {
                 container::start(&self.docker, &found, &self.name).await?
+            } else if self.find().await?.is_some_and(|now| now.running) {
+                // A twin was faster.
+                Started::Done
             } else {
                 Started::PortTaken
             };
-            if let Started::Done = started {
-                return self.find().await?.ok_or_else(|| self.vanished());
+            match started {
+                Started::Done => return self.find().await?.ok_or_else(|| self.vanished()),
+                Started::PortTaken => avoid.push(mine),
+                Started::Gone => {}
             }
-            avoid.push(mine);
             let port = self.free_port(state, &avoid, events).await?;
             let image = image::get(&self.docker, &self.config.server.image, events).await?;
             let place = self.prepare(state, Some(&found), &image, events).await?;

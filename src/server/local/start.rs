@@ -17,6 +17,8 @@ use crate::server::spec::{Drift, names};
 use crate::server::state::State;
 use crate::server::{exit_hint, local_target, port, settings};
 
+/// How the name of a data directory begins while it is being made.
+const HALF_MADE: &str = "data.new";
 const LOG_LINES: usize = 20;
 const PORT_ATTEMPTS: usize = 20;
 
@@ -122,17 +124,20 @@ impl Local {
 
     /// Makes the data directory beside its place, so that a half-made one is never taken for one.
     async fn initialise(&self, place: &Place) -> Result<()> {
-        let new = place.0.join("data.new");
+        self.clear_half_made(place);
         // The first name works wherever glibc or a recent macOS is; the second everywhere.
         let mut complaint = String::new();
         for locale in ["C.UTF-8", "C"] {
-            if new.exists() {
-                self.destroy(&new)?;
-            }
+            let new = tempfile::Builder::new()
+                .prefix(HALF_MADE)
+                .tempdir_in(&place.0)
+                .named(format_args!("cannot write into {}", place.0.display()))?;
+            self.run_as.give(new.path())?;
             let mut command = self.run_as.command(&self.binaries.program("initdb"));
             command
+                .kill_on_drop(true)
                 .arg("-D")
-                .arg(&new)
+                .arg(new.path())
                 .arg("-U")
                 .arg(&self.config.database.user)
                 .args(["-E", "UTF8", "--no-sync"])
@@ -155,6 +160,7 @@ impl Local {
             }
             let output = command.output().await.named("cannot run initdb")?;
             if output.status.success() {
+                let new = new.keep();
                 return std::fs::rename(&new, place.data())
                     .named(format_args!("cannot rename {}", new.display()));
             }
@@ -173,6 +179,16 @@ impl Local {
             place.0.display()
         ))
         .detail(ready::last_lines(&lines, LOG_LINES)))
+    }
+
+    /// What a killed devdb left behind. An `initdb` that outlived it may still be at work there:
+    /// what cannot be removed now is only litter, and goes with the generation.
+    fn clear_half_made(&self, place: &Place) {
+        for entry in std::fs::read_dir(&place.0).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(HALF_MADE) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     fn free_port(&self, state: &mut State, avoid: &[u16], events: &Events) -> Result<u16> {
