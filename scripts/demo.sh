@@ -62,9 +62,12 @@ choose_server() {
 
   if [[ $wanted != local ]]; then
     if ensure_engine && image=$(DEVDB_SERVER_IMAGE=$named ensure_image); then
-      export DEVDB_SERVER_KIND=docker DEVDB_SERVER_IMAGE=$image
-      settings="DEVDB_SERVER_IMAGE=$image"
-      [[ $image != "$OFFICIAL_IMAGE" ]] || settings=''
+      export DEVDB_SERVER_KIND=docker
+      settings=''
+      if [[ -n $named ]]; then # else devdb finds the same image by itself
+        export DEVDB_SERVER_IMAGE=$named
+        settings="DEVDB_SERVER_IMAGE=$named"
+      fi
       where="in Docker, from the image $image"
       return
     fi

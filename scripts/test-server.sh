@@ -77,7 +77,9 @@ main() {
   local spec
   spec=$(printf '%s\n' "${DEVDB_SERVER_IMAGE-}" "${settings[@]}" | cksum | cut -d ' ' -f 1)
   is_ready "$spec" || with_lock test-server start "$spec"
-  printf 'postgresql://postgres:postgres@%s/postgres\n' "$(docker port "$container" 5432/tcp | head -n 1)"
+  local port
+  port=$(docker container inspect --format '{{(index (index .NetworkSettings.Ports "5432/tcp") 0).HostPort}}' "$container")
+  printf 'postgresql://postgres:postgres@127.0.0.1:%s/postgres\n' "$port"
 }
 
 main "$@"
