@@ -4,8 +4,14 @@
 //! `cli` → `workflow` → { `server`, `migrations`, `schema`, `databases`, `report` } → `postgres` →
 //! { `config`, `event`, `error` }.
 
+pub mod cli;
 pub mod config;
+pub mod databases;
 pub mod error;
 pub mod event;
+pub mod excerpt;
+pub mod migrations;
 pub mod postgres;
+pub mod schema;
 pub mod server;
+pub mod workflow;

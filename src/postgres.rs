@@ -3,192 +3,57 @@
 //! The only owner of the `sqlx` crate besides `migrations::sqlx`. Everything runs through the
 //! simple or the extended protocol as it is; no statement is rewritten.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor as _, PgConnection};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions, Connection as _, Executor as _, PgConnection,
+    TypeInfo as _,
+};
 
 use crate::error::{Error, ErrorKind, PostgresError, Result};
 
+pub use crate::config::Target;
 pub use sqlx::Row;
 pub use sqlx::postgres::PgRow;
-
-/// A database on a server, with the way to get there.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Target {
-    /// A host name or address, or the absolute folder of a unix socket.
-    pub host: String,
-    pub port: u16,
-    pub user: String,
-    pub password: Option<String>,
-    pub database: String,
-    /// Further URL parameters, such as `sslmode`.
-    pub options: BTreeMap<String, String>,
-}
-
-// RFC 3986 unreserved characters stay; everything else is encoded, so that any client reads it.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, ENCODED).to_string()
-}
-
-impl Target {
-    /// Reads `postgres://user:password@host:port/database?option=value`. A `+driver` in the scheme
-    /// is accepted and ignored.
-    ///
-    /// # Errors
-    /// `Usage` where the text is no such URL; the message never holds the password.
-    pub fn parse(text: &str) -> Result<Self> {
-        let bad = |why: String| {
-            Error::usage(format!("not a Postgres URL: {why}"))
-                .hint("write it as postgresql://user:password@host:5432/database")
-        };
-        let url = url::Url::parse(text.trim()).map_err(|e| bad(e.to_string()))?;
-        let scheme = url.scheme().split('+').next().unwrap_or_default();
-        if !matches!(scheme, "postgres" | "postgresql") {
-            return Err(bad(format!("its scheme is {:?}", url.scheme())));
-        }
-        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let mut options: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
-        let host = match (options.remove("host"), url.host_str()) {
-            (Some(socket), _) => socket,
-            (None, Some(host)) => decode(host.trim_matches(['[', ']'])),
-            (None, None) => "localhost".to_string(),
-        };
-        let user = match url.username() {
-            "" => options.remove("user").unwrap_or_else(|| "postgres".into()),
-            user => decode(user),
-        };
-        let database = match decode(url.path().trim_start_matches('/')) {
-            name if name.is_empty() => user.clone(),
-            name => name,
-        };
-        let port = options
-            .remove("port")
-            .and_then(|p| p.parse().ok())
-            .or(url.port());
-        Ok(Target {
-            host,
-            port: port.unwrap_or(5432),
-            user,
-            password: url.password().map(decode).or(options.remove("password")),
-            database,
-            options,
-        })
-    }
-
-    /// The same server and user, another database.
-    pub fn with_database(&self, database: impl Into<String>) -> Self {
-        Target {
-            database: database.into(),
-            ..self.clone()
-        }
-    }
-
-    /// The URL with the given scheme (`postgresql`, `postgresql+pg8000` …), password included.
-    pub fn url(&self, scheme: &str) -> String {
-        self.render(scheme, self.password.as_deref().map(encode))
-    }
-
-    fn render(&self, scheme: &str, password: Option<String>) -> String {
-        let mut options: Vec<(String, String)> = self
-            .options
-            .iter()
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        let place = if self.is_socket() {
-            options.insert(0, ("host".into(), self.host.clone()));
-            format!("localhost:{}", self.port)
-        } else if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        };
-        let password = password.map(|p| format!(":{p}")).unwrap_or_default();
-        let query: Vec<String> = options
-            .iter()
-            .map(|(k, v)| format!("{}={}", encode(k), encode(v)))
-            .collect();
-        let query = if query.is_empty() {
-            String::new()
-        } else {
-            format!("?{}", query.join("&"))
-        };
-        format!(
-            "{scheme}://{}{password}@{place}/{}{query}",
-            encode(&self.user),
-            encode(&self.database)
-        )
-    }
-
-    pub fn is_socket(&self) -> bool {
-        self.host.starts_with('/')
-    }
-
-    /// Whether the server can only be on this machine.
-    pub fn is_local(&self) -> bool {
-        self.is_socket() || matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1")
-    }
-
-    fn connect_options(&self) -> Result<PgConnectOptions> {
-        // Every value is set here: the PG* variables of the environment have no say.
-        let ssl = match self.options.get("sslmode").map(String::as_str) {
-            None if self.is_local() => PgSslMode::Disable,
-            None => PgSslMode::Prefer,
-            Some(mode) => mode.parse().map_err(|_| {
-                Error::usage(format!("unknown sslmode {mode:?} in {self}"))
-                    .hint("use disable, prefer, require, verify-ca or verify-full")
-            })?,
-        };
-        let mut options = PgConnectOptions::new_without_pgpass()
-            .port(self.port)
-            .username(&self.user)
-            .database(&self.database)
-            .application_name("devdb")
-            .ssl_mode(ssl)
-            .disable_statement_logging();
-        options = if self.is_socket() {
-            options.socket(&self.host)
-        } else {
-            options.host(&self.host)
-        };
-        if let Some(password) = &self.password {
-            options = options.password(password);
-        }
-        if let Some(certificate) = self.options.get("sslrootcert") {
-            options = options.ssl_root_cert(Path::new(certificate));
-        }
-        Ok(options)
-    }
-}
-
-/// Shows the URL without its password: the form for messages.
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render("postgresql", None))
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Target({self})")
-    }
-}
 
 /// An open session. Dropping it without [`Connection::close`] just cuts the socket.
 #[derive(Debug)]
 pub struct Connection {
     inner: PgConnection,
     target: Target,
+}
+
+fn connect_options(target: &Target) -> Result<PgConnectOptions> {
+    // Every value is set here: the PG* variables of the environment have no say.
+    let ssl = match target.options.get("sslmode").map(String::as_str) {
+        None if target.is_local() => PgSslMode::Disable,
+        None => PgSslMode::Prefer,
+        Some(mode) => mode.parse().map_err(|_| {
+            Error::usage(format!("unknown sslmode {mode:?} in {target}"))
+                .hint("use disable, prefer, require, verify-ca or verify-full")
+        })?,
+    };
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .port(target.port)
+        .username(&target.user)
+        .database(&target.database)
+        .application_name("devdb")
+        .ssl_mode(ssl)
+        .disable_statement_logging();
+    options = if target.is_socket() {
+        options.socket(&target.host)
+    } else {
+        options.host(&target.host)
+    };
+    if let Some(password) = &target.password {
+        options = options.password(password);
+    }
+    if let Some(certificate) = target.options.get("sslrootcert") {
+        options = options.ssl_root_cert(Path::new(certificate));
+    }
+    Ok(options)
 }
 
 /// Opens a session, waiting at most ten seconds.
@@ -202,7 +67,7 @@ pub async fn connect(target: &Target) -> Result<Connection> {
 
 /// [`connect`] with another time limit.
 pub async fn connect_within(target: &Target, limit: Duration) -> Result<Connection> {
-    let options = target.connect_options()?;
+    let options = connect_options(target)?;
     match tokio::time::timeout(limit, PgConnection::connect_with(&options)).await {
         Ok(Ok(inner)) => Ok(Connection {
             inner,
@@ -268,6 +133,45 @@ impl Connection {
         // A server that is gone already has no session left to close.
         let _ = self.inner.close().await;
     }
+}
+
+/// One value of a row, for readers that take columns as they come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    Null,
+    Text(String),
+    Flag(bool),
+    Number(i64),
+    /// An array of text; null elements are left out.
+    List(Vec<String>),
+}
+
+/// The names of a row's columns, in order.
+pub fn column_names(row: &PgRow) -> Vec<String> {
+    row.columns().iter().map(|c| c.name().to_owned()).collect()
+}
+
+/// The value in column `index`: text, name, bool, int, or an array of text.
+///
+/// # Errors
+/// `Postgres` where the column is of another type.
+pub fn cell(row: &PgRow, index: usize) -> Result<Cell> {
+    fn read<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
+        row: &'r PgRow,
+        index: usize,
+    ) -> Result<Option<T>> {
+        row.try_get(index).map_err(error_from)
+    }
+    let cell = match row.column(index).type_info().name() {
+        "BOOL" => read(row, index)?.map(Cell::Flag),
+        "INT8" => read(row, index)?.map(Cell::Number),
+        "INT4" => read::<i32>(row, index)?.map(|n| Cell::Number(n.into())),
+        "INT2" => read::<i16>(row, index)?.map(|n| Cell::Number(n.into())),
+        "TEXT[]" | "NAME[]" => read::<Vec<Option<String>>>(row, index)?
+            .map(|list| Cell::List(list.into_iter().flatten().collect())),
+        _ => read(row, index)?.map(Cell::Text),
+    };
+    Ok(cell.unwrap_or(Cell::Null))
 }
 
 /// Translates the driver's error; also used by `migrations::sqlx`.
@@ -425,25 +329,6 @@ pub mod database {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_url_survives_the_round_trip() {
-        for text in [
-            "postgresql://postgres:postgres@127.0.0.1:5432/app",
-            "postgresql://u%40x:p%25%2F%3A@127.0.0.1:5432/my%20db?sslmode=require",
-            "postgresql://postgres@[::1]:5433/app",
-            "postgresql://postgres@localhost:5432/app?host=%2Fvar%2Frun%2Fpostgresql",
-        ] {
-            assert_eq!(Target::parse(text).unwrap().url("postgresql"), text);
-        }
-    }
-
-    #[test]
-    fn messages_never_show_the_password() {
-        let target = Target::parse("postgresql+asyncpg://me:secret@db:1/x").unwrap();
-        assert_eq!(target.to_string(), "postgresql://me@db:1/x");
-        assert!(!format!("{target:?}").contains("secret"));
-    }
 
     #[test]
     fn literals_and_identifiers_are_quoted() {

@@ -1,5 +1,72 @@
 //! Settings: flags > environment > `.env` > `devdb.toml` > detection. Each value knows its origin.
+//!
+//! The only room that reads the environment, and `.env` only as a map.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+mod compose;
+mod detect;
+pub mod env;
+mod file;
+mod layers;
 mod model;
+mod project;
+mod resolve;
+mod settings;
+mod sqlx_toml;
+mod target;
 
+pub use layers::{Entry, Layers, Origin, Value};
 pub use model::*;
+pub use resolve::{DEFAULT_IMAGE, load};
+pub use sqlx_toml::SqlxToml;
+pub use target::Target;
+
+/// What the process was started with.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Where to look for the project, upwards from here. Absolute.
+    pub folder: PathBuf,
+    /// `--config`: this file instead of the nearest `devdb.toml`. Absolute.
+    pub file: Option<PathBuf>,
+    pub environment: BTreeMap<String, String>,
+    /// Setting, text, and the flag as it was typed.
+    pub flags: Vec<(&'static str, String, String)>,
+}
+
+impl Surroundings {
+    /// The surroundings of this very process, with the given folder. Variables that are not UTF-8
+    /// are left out: no setting has such a value.
+    pub fn of_process(folder: PathBuf) -> Self {
+        Surroundings {
+            folder,
+            environment: std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+            ..Surroundings::default()
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.environment
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+}
+
+/// The settings with everything that `devdb config` tells about them.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    pub layers: Layers,
+    /// The `devdb.toml` that was read.
+    pub file: Option<PathBuf>,
+    /// What was found by looking, as sentences.
+    pub found: Vec<String>,
+    /// What was seen and not used, as sentences.
+    pub skipped: Vec<String>,
+    /// The virtual environment that is active in the calling shell.
+    pub virtual_env: Option<PathBuf>,
+}

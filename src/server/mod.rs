@@ -12,13 +12,16 @@ mod spec;
 mod state;
 mod url;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 pub use self::spec::Drift;
 
-use crate::config::{Config, ServerKind};
+use crate::config::{Config, Port, ServerKind};
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::postgres::Target;
@@ -28,6 +31,8 @@ pub struct Server {
     kind: Kind,
     /// Where programs are looked for.
     path: Vec<PathBuf>,
+    state_dir: PathBuf,
+    fingerprint: String,
 }
 
 enum Kind {
@@ -37,7 +42,7 @@ enum Kind {
 }
 
 /// How a server is right now.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
     pub condition: Condition,
     /// On 127.0.0.1 (on the URL's host for `url`); `None` where none was chosen yet.
@@ -58,7 +63,8 @@ pub struct Status {
     pub pending_reset: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Never made, or removed.
     Missing,
@@ -69,6 +75,20 @@ pub enum Condition {
     Running,
     /// `select 1` was answered.
     Ready,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Condition::Missing => f.write_str("not made yet"),
+            Condition::Stopped {
+                exit_code: Some(code @ 1..),
+            } => write!(f, "stopped with exit code {code}"),
+            Condition::Stopped { .. } => f.write_str("stopped"),
+            Condition::Running => f.write_str("running, but it does not answer"),
+            Condition::Ready => f.write_str("ready"),
+        }
+    }
 }
 
 /// What came of [`Server::reset_data`].
@@ -129,7 +149,39 @@ impl Server {
         Ok(Server {
             kind,
             path: config.server.path.clone(),
+            state_dir: config.project.state_dir.clone(),
+            fingerprint: fingerprint(config),
         })
+    }
+
+    /// Where the server answered when it was last brought up with this very configuration; asks
+    /// nobody whether it still does. `None` where only [`Server::open`] can tell.
+    pub fn remembered(config: &Config) -> Option<Target> {
+        if config.server.kind == ServerKind::Url {
+            return Target::parse(config.server.url.as_deref()?).ok();
+        }
+        let state = state::State::load(&config.project.state_dir).ok()?;
+        let port = match config.server.port {
+            Port::Fixed(port) => port,
+            Port::Auto => state.port?,
+        };
+        let pending = state.slots.values().any(|slot| slot.pending);
+        (!pending && state.answered == Some(fingerprint(config)))
+            .then(|| local_target(config, port))
+    }
+
+    /// An address to put into variables where no database is asked: nobody needs to listen there.
+    pub fn placeholder(config: &Config) -> Target {
+        Self::remembered(config).unwrap_or_else(|| local_target(config, 1))
+    }
+
+    /// Whether the data directory can be exchanged as a whole ([`Server::reset_data`]).
+    pub fn exchanges_data(&self) -> bool {
+        match &self.kind {
+            Kind::Docker(docker) => docker.exchanges_data(),
+            Kind::Local(_) => true,
+            Kind::Url(_) => false,
+        }
     }
 
     async fn choose(config: &Config, events: &Events) -> Result<Kind> {
@@ -195,7 +247,15 @@ impl Server {
     /// # Errors
     /// `Server`, with the last log lines as detail; `Refused` for what is not devdb's own.
     pub async fn ensure_up(&self, events: &Events) -> Result<Target> {
-        each_kind!(self, server => server.ensure_up(events).await)
+        let target = each_kind!(self, server => server.ensure_up(events).await)?;
+        if self.is_ours() {
+            let mut state = state::State::load(&self.state_dir)?;
+            if state.answered.as_ref() != Some(&self.fingerprint) {
+                state.answered = Some(self.fingerprint.clone());
+                state.save()?;
+            }
+        }
+        Ok(target)
     }
 
     /// Stops it where it runs; the data stays (tmpfs: is gone).
@@ -279,6 +339,17 @@ impl Server {
                 .hint("install it: `apt-get install postgresql-client`, `brew install libpq`")),
         }
     }
+}
+
+/// Changes whenever a setting of the server or its user changes.
+fn fingerprint(config: &Config) -> String {
+    let database = &config.database;
+    let text = format!(
+        "{:?} {:?} {:?}",
+        config.server, database.user, database.password
+    );
+    let hash = Sha256::digest(text);
+    hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 /// A server on this machine, with the configured user.

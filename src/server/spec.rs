@@ -76,7 +76,7 @@ fn hex(hash: &[u8]) -> String {
 }
 
 /// One thing that differs between a server and its configuration. Secrets have no values.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Drift {
     /// `port`, `image`, `data`, `setting shared_buffers`, `environment TZ`, `mount /x` …
     pub what: String,

@@ -21,6 +21,9 @@ pub(crate) struct State {
     /// The port that `port = "auto"` became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Fingerprint of the configuration that the server answered under when it was last brought up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<String>,
     /// By the way of keeping data (`volume`, `local`, `folder:/path`): changing the configuration
     /// back and forth loses nothing.
     #[serde(default)]

@@ -1,5 +1,15 @@
 //! The one integration binary: everything against real servers.
 
+mod support;
+
+mod cli;
+mod cli_alembic;
+mod house;
+mod migrations_alembic;
+mod migrations_alembic_errors;
+mod migrations_command;
+mod migrations_sqlx;
+mod schema_corpus;
 mod server_docker;
 mod server_local;
-mod support;
+mod url_server;

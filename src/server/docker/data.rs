@@ -22,6 +22,11 @@ impl Docker {
         }
     }
 
+    /// A tmpfs goes with its container, so there is nothing to put aside.
+    pub(in crate::server) fn exchanges_data(&self) -> bool {
+        self.config.server.data != Data::Tmpfs
+    }
+
     pub(super) fn folder(&self) -> Option<&Path> {
         match &self.config.server.data {
             Data::Folder(folder) => Some(folder),

@@ -105,7 +105,7 @@ pub(crate) async fn get(docker: &Docker, name: &str, events: &Events) -> Result<
     if name == DEFAULT
         && let Some(image) = find(docker, BUILT).await?
     {
-        events.note(format!(
+        events.detail(format!(
             "image {DEFAULT} is not here; using {BUILT} in its place"
         ));
         return Ok(image);

@@ -115,6 +115,13 @@ impl Docker {
 
     async fn create(&self, state: &mut State, task: &Task, events: &Events) -> Result<Found> {
         let image = image::get(&self.docker, &self.config.server.image, events).await?;
+        // Said once for each project, not at every start.
+        if image.name != self.config.server.image && state.kind.is_none() {
+            events.note(format!(
+                "image {} is not here; using {} in its place",
+                self.config.server.image, image.name
+            ));
+        }
         task.advance(0, Stage::Creating.text());
         self.check_mounts()?;
         let place = self.prepare(state, None, &image, events).await?;

@@ -1,3 +1,8 @@
 //! What several test modules share.
 
 pub mod docker;
+pub mod dump;
+pub mod events;
+pub mod project;
+pub mod python;
+pub mod server;

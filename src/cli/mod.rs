@@ -1,0 +1,9 @@
+//! The command line: what was typed becomes settings and workflow calls, results become text.
+
+mod args;
+mod progress;
+mod run;
+mod show;
+mod ui;
+
+pub use run::main;

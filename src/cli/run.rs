@@ -1,0 +1,233 @@
+//! From arguments to workflows to output and exit code.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use super::args::{self, Cli, Command, EnvFormat, Global};
+use super::show;
+use super::ui::Ui;
+use crate::config::{self, Surroundings};
+use crate::error::{Error, ErrorKind, Named, Result};
+use crate::migrations::Rollback;
+use crate::workflow::{self, Context};
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(&cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            ui.error(&Error::failed(format!("cannot start: {e}")));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = run(&ui, cli) => result,
+            signal = interrupted() => Err(Error::new(
+                ErrorKind::Interrupted,
+                format!("interrupted by {signal}"),
+            )
+            .hint("nothing is lost: the next devdb command finishes or takes back what was under way")),
+        }
+    });
+    // A wait that nobody needs any more, such as for the lock, must not hold the exit up.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+async fn interrupted() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(_) => return std::future::pending().await,
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => "Ctrl-C",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
+
+fn surroundings(global: &Global) -> Result<Surroundings> {
+    let here = std::env::current_dir().named("cannot tell the current folder")?;
+    let folder = match &global.project {
+        None => here.clone(),
+        Some(folder) => {
+            let folder = here.join(folder);
+            folder.canonicalize().map_err(|e| {
+                Error::usage(format!("--project {}: {e}", folder.display()))
+                    .hint("name the folder of the project")
+            })?
+        }
+    };
+    let mut surroundings = Surroundings::of_process(folder);
+    surroundings.file = global.config.as_ref().map(|file| here.join(file));
+    let mut flag = |key, value: &Option<String>, flag: &str| {
+        if let Some(value) = value {
+            surroundings.flags.push((key, value.clone(), flag.into()));
+        }
+    };
+    flag("server.kind", &global.server, "--server");
+    flag("server.image", &global.image, "--image");
+    flag("server.port", &global.port, "--port");
+    flag("database.name", &global.database, "--database");
+    Ok(surroundings)
+}
+
+fn context(ui: &Ui, global: &Global) -> Result<Context> {
+    let loaded = config::load(&surroundings(global)?)?;
+    let context = Context {
+        loaded,
+        events: ui.events(),
+    };
+    for skipped in &context.loaded.skipped {
+        context.events.detail(skipped.clone());
+    }
+    // Without a devdb.toml the user should see what devdb took from where.
+    if context.loaded.file.is_none() {
+        for found in &context.loaded.found {
+            context.events.note(found.clone());
+        }
+    }
+    Ok(context)
+}
+
+async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Ready => {
+            let ready = workflow::ready(&context(ui, global)?).await?;
+            show::ready(ui, &ready);
+        }
+        Command::Reset(args) => {
+            let context = context(ui, global)?;
+            let question = format!(
+                "Reset {} ({})? Its data is put aside; `devdb undo` brings it back",
+                context.config().database.name,
+                context.config().project.root.display()
+            );
+            ui.confirm(&question, args.yes, "devdb does not reset a dev database")?;
+            let reset = workflow::reset(&context, args.adopt).await?;
+            show::reset(ui, &reset);
+        }
+        Command::Undo => {
+            let undone = workflow::undo(&context(ui, global)?).await?;
+            show::undone(ui, &undone);
+        }
+        Command::Generate(args) => {
+            let context = context(ui, global)?;
+            let now = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
+            let generated =
+                workflow::generate(&context, &args.message, args.keep_unproved, &now).await?;
+            show::generated(ui, &generated, &context.config().project.root);
+            if !generated.proved {
+                return Ok(ExitCode::from(ErrorKind::Unproved.exit_code()));
+            }
+        }
+        Command::Migrate(args) => {
+            let moved = workflow::migrate(&context(ui, global)?, args.to.as_deref()).await?;
+            show::moved(ui, &moved, "applied");
+        }
+        Command::Rollback(args) => {
+            let moved = workflow::rollback(&context(ui, global)?, &how_far(args)?).await?;
+            show::moved(ui, &moved, "rolled back");
+        }
+        Command::History => {
+            let history = workflow::history(&context(ui, global)?).await?;
+            show::history(ui, &history);
+        }
+        Command::Status => {
+            let status = workflow::status(&context(ui, global)?).await?;
+            show::status(ui, &status);
+        }
+        Command::Up => {
+            let up = workflow::up(&context(ui, global)?).await?;
+            show::up(ui, &up);
+        }
+        Command::Down(args) => {
+            let context = context(ui, global)?;
+            if args.wipe {
+                let question = format!(
+                    "Delete all data of {}, also what was put aside? This cannot be undone",
+                    context.config().project.name
+                );
+                ui.confirm(&question, args.yes, "devdb does not delete data")?;
+            }
+            workflow::down(&context, args.wipe).await?;
+            show::down(ui, args.wipe);
+        }
+        Command::Logs(args) => {
+            let context = context(ui, global)?;
+            let lines = ui.clone();
+            workflow::logs(&context, args.follow, args.tail, move |line| {
+                lines.data(line)
+            })
+            .await?;
+        }
+        Command::Url(args) => {
+            let target = workflow::url(&context(ui, global)?).await?;
+            show::url(ui, &target.url(&args.scheme));
+        }
+        Command::Env(args) => {
+            let variables = workflow::variables(&context(ui, global)?).await?;
+            show::variables(ui, &variables, args.format == EnvFormat::Shell);
+        }
+        Command::Psql(args) => {
+            let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+            let context = context(ui, global)?;
+            let command = workflow::psql(&context, &args.arguments, terminal).await?;
+            return Err(replace_process(command));
+        }
+        Command::Config => show::config(ui, &context(ui, global)?.loaded),
+        Command::Init(args) => {
+            let init = workflow::init(&context(ui, global)?, args.force).await?;
+            show::init(ui, &init);
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "devdb", &mut script);
+            ui.data(String::from_utf8_lossy(&script).trim_end());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn how_far(args: args::Rollback) -> Result<Rollback> {
+    Ok(match (args.steps, args.to, args.base) {
+        (Some(0), _, _) => {
+            return Err(Error::usage("--steps 0 takes nothing back").hint("begin with --steps 1"));
+        }
+        (_, Some(to), _) => Rollback::To(to),
+        (_, _, true) => Rollback::Base,
+        (steps, ..) => Rollback::Steps(steps.unwrap_or(1)),
+    })
+}
+
+/// Becomes the other program, so that terminal, signals and exit code are its own. Returns only
+/// where that fails.
+fn replace_process(command: crate::server::Command) -> Error {
+    use std::os::unix::process::CommandExt;
+    let failure = std::process::Command::new(&command.program)
+        .args(&command.args)
+        .envs(command.env)
+        .exec();
+    Error::failed(format!(
+        "cannot run {}: {failure}",
+        PathBuf::from(&command.program).display()
+    ))
+    .hint("install psql (Debian: postgresql-client)")
+}

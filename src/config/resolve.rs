@@ -1,0 +1,553 @@
+//! From layers to plain settings: defaults filled in, paths made absolute, contradictions refused.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::compose::{self, clean};
+use super::detect;
+use super::layers::{Layers, Origin, Value, from_text};
+use super::model::*;
+use super::project::{self, Places};
+use super::settings::{self, SETTINGS};
+use super::target::Target;
+use super::{Loaded, Surroundings, file};
+use crate::error::{Error, Named, Result};
+
+/// The image that devdb takes where nothing else is said.
+pub const DEFAULT_IMAGE: &str = "pgvector/pgvector:pg17";
+
+/// Reads everything and gives the settings with their origins.
+///
+/// # Errors
+/// `Usage`: a file that cannot be read, unknown keys, wrong types, contradictions, each with its
+/// place and a suggestion.
+pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
+    let mut layers = Layers::default();
+    let mut found = Vec::new();
+    let (root, toml) = match &surroundings.file {
+        Some(file) if !file.is_file() => {
+            return Err(Error::usage(format!("there is no {}", file.display()))
+                .hint("leave out --config to have devdb look for devdb.toml upwards from here"));
+        }
+        Some(file) => (
+            file.parent().unwrap_or(Path::new(".")).to_owned(),
+            Some(file.clone()),
+        ),
+        None => {
+            let root = project::find_root(&surroundings.folder);
+            let file = root.join("devdb.toml");
+            (root, file.is_file().then_some(file))
+        }
+    };
+    if let Some(path) = &toml {
+        let text =
+            std::fs::read_to_string(path).named(format_args!("cannot read {}", path.display()))?;
+        file::read(path, &text, &mut layers)?;
+    }
+    let env_file = read_env_file(&root.join(".env"))?;
+    let mut variables = env_file.clone();
+    variables.extend(surroundings.environment.clone());
+
+    from_variables(&env_file, &mut layers, Origin::EnvFile)?;
+    from_variables(&surroundings.environment, &mut layers, Origin::Environment)?;
+    for (key, value, flag) in &surroundings.flags {
+        let setting = settings::find(key).expect("flags carry keys of the list");
+        let origin = Origin::Flag(flag.clone());
+        let value = from_text(setting, value, &origin)?;
+        layers.put(key, value, origin);
+    }
+    for name in unknown_variables(&surroundings.environment, &env_file) {
+        let near = settings::nearest(
+            &name,
+            SETTINGS
+                .iter()
+                .filter_map(settings::variable)
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str),
+        )
+        .map(|near| format!(": did you mean {near}?"))
+        .unwrap_or_default();
+        found.push(format!("no setting is called {name}{near}"));
+    }
+
+    let service = compose_service(&root, &variables, toml.is_some(), &mut layers)?;
+    let before_detection: Vec<&str> = layers.iter().map(|(key, _)| key).collect();
+    let mut with_detection = layers.clone();
+    detect::migrations(&root, &mut with_detection);
+    if toml.is_none() {
+        detect::urls(&env_file, &mut with_detection);
+    }
+    for (key, entry) in with_detection.iter() {
+        if let Origin::Detected(what) = &entry.origin
+            && !before_detection.contains(&key)
+            && !matches!(key, "migrations.dir" | "database.password")
+        {
+            found.push(format!("{key} = {} ({what})", entry.value));
+        }
+    }
+    let mut layers = with_detection;
+
+    let places = Places {
+        state_home: surroundings.variable("DEVDB_STATE_DIR"),
+        xdg_state_home: surroundings.variable("XDG_STATE_HOME"),
+        home: surroundings.variable("HOME"),
+        is_root: nix::unistd::geteuid().is_root(),
+    };
+    let folder_name = root.file_name().unwrap_or(root.as_os_str());
+    layers.put_missing(
+        "name",
+        Value::Text(folder_name.to_string_lossy().into_owned()),
+        Origin::Detected("the folder's name".into()),
+    );
+    let name = layers.text("name").unwrap_or("project").to_owned();
+    let project = project::identify(&root, &name, &places);
+    defaults(&project, &mut layers);
+    contradictions(&layers)?;
+
+    let server = server(&root, &layers, service.as_ref(), surroundings)?;
+    let database = database(&root, &layers)?;
+    let migrations = migrations(&root, &layers)?;
+    let env = env(&layers)?;
+    let mut skipped = Vec::new();
+    if let Some(service) = &service {
+        skipped.extend(
+            service
+                .skipped
+                .iter()
+                .map(|what| format!("compose service {}: {what} is not used", service.name)),
+        );
+    }
+    Ok(Loaded {
+        config: Config {
+            project,
+            server,
+            database,
+            migrations,
+            env,
+        },
+        layers,
+        file: toml,
+        found,
+        skipped,
+        virtual_env: surroundings.variable("VIRTUAL_ENV").map(PathBuf::from),
+    })
+}
+
+/// `.env` as a map; nothing of it reaches this process's environment.
+fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>> {
+    if !path.is_file() {
+        return Ok(BTreeMap::new());
+    }
+    let bad = |e: dotenvy::Error| {
+        Error::usage(format!("cannot read {}: {e}", path.display()))
+            .hint("each line is NAME=value; put quotes around a value with spaces")
+    };
+    dotenvy::from_path_iter(path)
+        .map_err(bad)?
+        .map(|pair| pair.map_err(bad))
+        .collect()
+}
+
+fn from_variables(
+    variables: &BTreeMap<String, String>,
+    layers: &mut Layers,
+    origin: fn(String) -> Origin,
+) -> Result<()> {
+    for setting in SETTINGS {
+        let Some(name) = settings::variable(setting) else {
+            continue;
+        };
+        if let Some(text) = variables.get(&name).filter(|text| !text.is_empty()) {
+            let origin = origin(name);
+            let value = from_text(setting, text, &origin)?;
+            layers.put(setting.key, value, origin);
+        }
+    }
+    Ok(())
+}
+
+/// `DEVDB_SERVER_PROT` and the like: variables of our tables that no setting reads.
+fn unknown_variables(
+    environment: &BTreeMap<String, String>,
+    env_file: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let known: Vec<String> = SETTINGS.iter().filter_map(settings::variable).collect();
+    let mut names: Vec<String> = environment
+        .keys()
+        .chain(env_file.keys())
+        .filter(|name| {
+            ["DEVDB_SERVER_", "DEVDB_DATABASE_", "DEVDB_MIGRATIONS_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+                && !known.contains(name)
+        })
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Reads the service that is named, or the only Postgres of a compose file where nothing about the
+/// server is written, and puts what it says under what was written.
+fn compose_service(
+    root: &Path,
+    variables: &BTreeMap<String, String>,
+    has_file: bool,
+    layers: &mut Layers,
+) -> Result<Option<compose::Service>> {
+    let (file, service) = match layers.text("server.compose") {
+        Some(place) => {
+            let (file, name) = place.rsplit_once(':').ok_or_else(|| {
+                Error::usage(format!(
+                    "{}: server.compose = {place:?} names no service",
+                    layers.origin("server.compose").unwrap_or(&Origin::Default)
+                ))
+                .hint("write it as \"compose.yaml:service\"")
+            })?;
+            let file = root.join(file);
+            let service = compose::service(&file, name, variables)?;
+            (file, service)
+        }
+        // Who wrote a devdb.toml without the service did not mean it.
+        None if has_file
+            || layers
+                .iter()
+                .any(|(key, e)| key.starts_with("server.") && e.origin.is_written()) =>
+        {
+            return Ok(None);
+        }
+        None => match detect::compose_service(root, variables)? {
+            Some(found) => found,
+            None => return Ok(None),
+        },
+    };
+    let place = file
+        .file_name()
+        .unwrap_or(file.as_os_str())
+        .to_string_lossy();
+    let origin = Origin::Detected(format!("{place}: service {}", service.name));
+    let mut put = |key: &str, value: Value| layers.put_missing(key, value, origin.clone());
+    let text = |text: &String| Value::Text(text.clone());
+    put(
+        "server.compose",
+        Value::Text(format!("{place}:{}", service.name)),
+    );
+    if let Some(image) = &service.image {
+        put("server.image", text(image));
+    }
+    if let Some(port) = service.port {
+        put("server.port", Value::Number(port.into()));
+    }
+    let user = service.user.clone().unwrap_or_else(|| "postgres".into());
+    // The official image names the database after the user where nothing is said.
+    put(
+        "database.name",
+        text(service.database.as_ref().unwrap_or(&user)),
+    );
+    if let Some(password) = &service.password {
+        put("database.password", text(password));
+    }
+    put("database.user", Value::Text(user));
+    match &service.data {
+        Some(Some(folder)) => put("server.data", Value::Text(folder.display().to_string())),
+        Some(None) => put("server.data", Value::Text("tmpfs".into())),
+        None => {}
+    }
+    Ok(Some(service))
+}
+
+fn defaults(project: &Project, layers: &mut Layers) {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let mut put = |key: &str, value: Value| layers.put_missing(key, value, Origin::Default);
+    put("server.kind", text("auto"));
+    put("server.image", text(DEFAULT_IMAGE));
+    put("server.port", text("auto"));
+    put("server.data", text("volume"));
+    put("server.wait", Value::Number(60));
+    put("database.name", text(&project.name.replace('-', "_")));
+    put("database.user", text("postgres"));
+    put("database.password", text("postgres"));
+    put(
+        "env",
+        Value::Map(vec![("DATABASE_URL".into(), "postgresql".into())]),
+    );
+    if let Some(tool) = layers.text("migrations.tool") {
+        let dir = if tool == "sqlx" { "migrations" } else { "." };
+        layers.put_missing("migrations.dir", Value::Text(dir.into()), Origin::Default);
+    }
+}
+
+/// Pairs of settings that cannot both be meant.
+fn contradictions(layers: &Layers) -> Result<()> {
+    let place = |key: &str| {
+        let origin = layers.origin(key).unwrap_or(&Origin::Default);
+        format!("{origin}: {key}")
+    };
+    let written = |key: &str| layers.is_written(key);
+    let in_file = |key: &str| matches!(layers.origin(key), Some(Origin::File(..)));
+    let refuse = |one: &str, other: &str, why: &str, hint: &str| {
+        Err(Error::usage(format!(
+            "{} contradicts {}: {why}",
+            place(one),
+            place(other)
+        ))
+        .hint(hint))
+    };
+    if in_file("server.compose") {
+        for key in ["server.image", "server.port", "server.data"] {
+            if in_file(key) {
+                return refuse(
+                    key,
+                    "server.compose",
+                    "the compose service says it already",
+                    "keep one of the two lines",
+                );
+            }
+        }
+    }
+    let kind = layers.text("server.kind").unwrap_or("auto");
+    if kind == "url" && layers.get("server.url").is_none() {
+        return Err(Error::usage(format!(
+            "{} = \"url\", but server.url is missing",
+            place("server.kind")
+        ))
+        .hint("add url = \"postgresql://user:password@host:5432/postgres\" to [server]"));
+    }
+    if kind != "url" && written("server.url") {
+        return refuse(
+            "server.url",
+            "server.kind",
+            &format!("a URL is only used with kind = \"url\", not \"{kind}\""),
+            "set kind = \"url\", or leave out the URL",
+        );
+    }
+    if kind == "url" {
+        for key in [
+            "server.port",
+            "server.data",
+            "server.compose",
+            "server.settings",
+        ] {
+            if in_file(key) {
+                return refuse(
+                    key,
+                    "server.kind",
+                    "a server that somebody else runs has its own",
+                    "leave this line out",
+                );
+            }
+        }
+    }
+    if kind == "local" && written("server.data") && layers.text("server.data") == Some("tmpfs") {
+        return refuse(
+            "server.data",
+            "server.kind",
+            "tmpfs needs a container",
+            "use kind = \"docker\", or a folder on a tmpfs of this machine",
+        );
+    }
+    let tool = layers.text("migrations.tool");
+    for (key, tools) in [
+        ("migrations.schema", &["sqlx"][..]),
+        ("migrations.table", &["sqlx"]),
+        ("migrations.run", &["alembic"]),
+        ("migrations.up", &["command"]),
+        ("migrations.generate", &["command"]),
+    ] {
+        match tool {
+            Some(tool) if written(key) && !tools.contains(&tool) => {
+                return refuse(
+                    key,
+                    "migrations.tool",
+                    &format!("it belongs to tool = \"{}\", not \"{tool}\"", tools[0]),
+                    "leave out this line, or change the tool",
+                );
+            }
+            _ => {}
+        }
+    }
+    if tool == Some("command") && layers.get("migrations.up").is_none() {
+        return Err(Error::usage(format!(
+            "{} = \"command\", but migrations.up is missing",
+            place("migrations.tool")
+        ))
+        .hint("add up = \"the shell command that brings a database to head\""));
+    }
+    Ok(())
+}
+
+fn server(
+    root: &Path,
+    layers: &Layers,
+    service: Option<&compose::Service>,
+    surroundings: &Surroundings,
+) -> Result<Server> {
+    let kind = match layers.text("server.kind") {
+        Some("docker") => ServerKind::Docker,
+        Some("local") => ServerKind::Local,
+        Some("url") => ServerKind::Url,
+        _ => ServerKind::Auto,
+    };
+    let port = match layers.get("server.port").map(|e| &e.value) {
+        // The list of settings keeps it between 1 and 65535.
+        Some(Value::Number(port)) => Port::Fixed(u16::try_from(*port).unwrap_or(5432)),
+        _ => Port::Auto,
+    };
+    let data = match layers.text("server.data") {
+        Some("tmpfs") => Data::Tmpfs,
+        None | Some("volume") => Data::Volume,
+        Some(folder) if folder.contains('/') || folder.starts_with('.') => {
+            Data::Folder(clean(&root.join(folder)))
+        }
+        Some(word) => {
+            return Err(Error::usage(format!(
+                "{}: server.data = {word:?} is neither \"volume\" nor \"tmpfs\" nor a folder",
+                layers.origin("server.data").unwrap_or(&Origin::Default)
+            ))
+            .hint(format!("write a folder as \"./{word}\"")));
+        }
+    };
+    let url = layers.text("server.url").map(str::to_owned);
+    if let Some(url) = &url {
+        Target::parse(url)
+            .map_err(|e| e.context(layers.origin("server.url").unwrap_or(&Origin::Default)))?;
+    }
+    let flag = |key: &str| matches!(layers.get(key).map(|e| &e.value), Some(Value::Flag(true)));
+    let number = |key: &str| match layers.get(key).map(|e| &e.value) {
+        Some(Value::Number(n)) => u64::try_from(*n).unwrap_or(60),
+        _ => 60,
+    };
+    let path = surroundings.variable("PATH").unwrap_or_default();
+    Ok(Server {
+        kind,
+        image: layers.text("server.image").unwrap_or(DEFAULT_IMAGE).into(),
+        port,
+        data,
+        settings: layers.map("server.settings").into_iter().collect(),
+        mounts: service.map(|s| s.mounts.clone()).unwrap_or_default(),
+        environment: service.map(|s| s.environment.clone()).unwrap_or_default(),
+        command: service.map(|s| s.command.clone()).unwrap_or_default(),
+        url,
+        allow_reset: flag("server.allow_reset"),
+        bin: layers.text("server.bin").map(|bin| root.join(bin)),
+        path: std::env::split_paths(path).collect(),
+        wait: number("server.wait"),
+    })
+}
+
+fn database(root: &Path, layers: &Layers) -> Result<Database> {
+    let text = |key: &str| layers.text(key).unwrap_or_default().to_owned();
+    let before = layers
+        .list("database.before")
+        .iter()
+        .map(|file| {
+            let path = clean(&root.join(file));
+            match path.is_file() {
+                true => Ok(path),
+                false => Err(Error::usage(format!(
+                    "{}: database.before names {file}, which is no file",
+                    layers.origin("database.before").unwrap_or(&Origin::Default)
+                ))
+                .hint(format!("paths are relative to {}", root.display()))),
+            }
+        })
+        .collect::<Result<_>>()?;
+    let name = text("database.name");
+    if name.is_empty()
+        || name.len() > 63
+        || ["postgres", "template0", "template1"].contains(&name.as_str())
+    {
+        return Err(Error::usage(format!(
+            "{}: database.name = {name:?} cannot be a dev database",
+            layers.origin("database.name").unwrap_or(&Origin::Default)
+        ))
+        .hint("take a name of 1 to 63 bytes that Postgres does not use itself, such as \"app\""));
+    }
+    Ok(Database {
+        name,
+        user: text("database.user"),
+        password: text("database.password"),
+        extensions: layers.list("database.extensions"),
+        before,
+    })
+}
+
+fn migrations(root: &Path, layers: &Layers) -> Result<Option<Migrations>> {
+    let Some(tool) = layers.text("migrations.tool") else {
+        return Ok(None);
+    };
+    let tool = match tool {
+        "sqlx" => Tool::Sqlx,
+        "alembic" => Tool::Alembic,
+        _ => Tool::Command,
+    };
+    let path = |key: &str| layers.text(key).map(|p| clean(&root.join(p)));
+    let dir = path("migrations.dir").unwrap_or_else(|| root.to_owned());
+    let origin = layers.origin("migrations.dir").unwrap_or(&Origin::Default);
+    if !dir.is_dir() {
+        return Err(Error::usage(format!(
+            "{origin}: migrations.dir is {}, which is no folder",
+            dir.display()
+        ))
+        .hint(format!("paths are relative to {}", root.display())));
+    }
+    if tool == Tool::Alembic && !dir.join("alembic.ini").is_file() {
+        return Err(Error::usage(format!(
+            "{origin}: there is no alembic.ini in {}",
+            dir.display()
+        ))
+        .hint("migrations.dir is the folder of alembic.ini, not of the version files"));
+    }
+    let written_schema = path("migrations.schema");
+    if let Some(schema) = written_schema.as_ref().filter(|schema| !schema.exists()) {
+        return Err(Error::usage(format!(
+            "{}: migrations.schema is {}, which does not exist",
+            layers
+                .origin("migrations.schema")
+                .unwrap_or(&Origin::Default),
+            schema.display()
+        ))
+        .hint("create it, for example from a database: `pg_dump --schema-only`"));
+    }
+    let found_schema =
+        || Some(root.join("schema.sql")).filter(|p| tool == Tool::Sqlx && p.exists());
+    Ok(Some(Migrations {
+        tool,
+        dir,
+        run: layers.list("migrations.run"),
+        schema: written_schema.or_else(found_schema),
+        table: layers
+            .text("migrations.table")
+            .unwrap_or("_sqlx_migrations")
+            .into(),
+        up: layers.text("migrations.up").map(str::to_owned),
+        generate: layers.text("migrations.generate").map(str::to_owned),
+    }))
+}
+
+/// A scheme that begins with `postgres` is a URL; everything else is text with parts in braces.
+fn env(layers: &Layers) -> Result<Vec<(String, EnvValue)>> {
+    layers
+        .map("env")
+        .into_iter()
+        .map(|(name, value)| {
+            let is_scheme = value.starts_with("postgres")
+                && value
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c));
+            if is_scheme {
+                return Ok((name, EnvValue::Url(value)));
+            }
+            if let Some(part) = super::env::unknown_part(&value) {
+                let origin = layers.origin("env").unwrap_or(&Origin::Default);
+                return Err(Error::usage(format!(
+                    "{origin}: env.{name} = {value:?} has the unknown part {{{part}}}"
+                ))
+                .hint(format!("the parts are {}", super::env::PARTS.join(", "))));
+            }
+            Ok((name, EnvValue::Text(value)))
+        })
+        .collect()
+}

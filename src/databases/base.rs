@@ -1,0 +1,129 @@
+//! The base: what stands in the dev database before the first migration (extensions, the files that
+//! run before, what a compose file's init scripts made). Scratch databases begin as its clones.
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Result;
+use crate::postgres::{Connection, Row, database, error_from, quote_ident, quote_literal};
+
+use super::Names;
+
+/// Decides whether a base that stands on a server is still the right one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseKey(String);
+
+impl BaseKey {
+    /// From everything that decides what the base holds, in order.
+    pub fn new<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let hex: String = hash
+            .finalize()
+            .iter()
+            .take(16)
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        BaseKey(format!("devdb base {hex}"))
+    }
+}
+
+/// The name of the project's base, where one with this key stands on the server.
+pub async fn find_base(
+    on: &mut Connection,
+    names: &Names,
+    key: &BaseKey,
+) -> Result<Option<String>> {
+    let name = names.base();
+    let comment = on
+        .fetch_value::<Option<String>>(
+            "select pg_catalog.shobj_description(oid, 'pg_database') \
+             from pg_catalog.pg_database where datname = $1",
+            &[&name],
+        )
+        .await?
+        .flatten();
+    Ok((comment.as_ref() == Some(&key.0)).then_some(name))
+}
+
+/// The finished `fresh` database becomes the project's base; an older one is dropped. Nobody can
+/// connect to a base.
+pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> Result<String> {
+    let name = names.base();
+    database::drop(on, &name).await?;
+    database::rename(on, &names.fresh(), &name).await?;
+    on.execute(&format!(
+        "alter database {} allow_connections false",
+        quote_ident(&name)
+    ))
+    .await?;
+    // The mark comes last: a base without it is never used.
+    database::comment(on, &name, &key.0).await?;
+    Ok(name)
+}
+
+/// `CREATE DATABASE … TEMPLATE`, and then what that does not copy: settings made by
+/// `ALTER DATABASE … SET`, for all roles or for one.
+pub async fn clone_from(on: &mut Connection, name: &str, template: &str) -> Result<()> {
+    database::clone(on, name, template).await?;
+    let rows = on
+        .fetch(
+            "select r.rolname::text, pg_catalog.split_part(s.setting, '=', 1), \
+                    pg_catalog.substr(s.setting, pg_catalog.strpos(s.setting, '=') + 1) \
+             from pg_catalog.pg_db_role_setting d \
+             join pg_catalog.pg_database b on b.oid = d.setdatabase \
+             left join pg_catalog.pg_roles r on r.oid = d.setrole, \
+             pg_catalog.unnest(d.setconfig) s(setting) \
+             where b.datname = $1 and (d.setrole = 0 or r.rolname is not null)",
+            &[template],
+        )
+        .await?;
+    for row in rows {
+        let role: Option<String> = row.try_get(0).map_err(error_from)?;
+        let setting: String = row.try_get(1).map_err(error_from)?;
+        let value: String = row.try_get(2).map_err(error_from)?;
+        let statement = match role {
+            Some(role) => format!("alter role {} in database", quote_ident(&role)),
+            None => "alter database".to_owned(),
+        };
+        on.execute(&format!(
+            "{statement} {} set {} to {}",
+            quote_ident(name),
+            quote_ident(&setting),
+            setting_value(&setting, &value)
+        ))
+        .await?;
+    }
+    Ok(())
+}
+
+/// Settings that are lists of names are stored as SQL already; everything else is one literal.
+/// The list is `GUC_LIST_QUOTE` of the server's guc_tables.c, as in pg_dump's `variable_is_guc_list_quote`.
+fn setting_value(setting: &str, value: &str) -> String {
+    const LISTS: &[&str] = &[
+        "local_preload_libraries",
+        "search_path",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "temp_tablespaces",
+        "unix_socket_directories",
+    ];
+    match LISTS.contains(&setting) && !value.is_empty() {
+        true => value.to_owned(),
+        false => quote_literal(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_tells_apart_what_is_cut_differently() {
+        let key = |parts: &[&str]| BaseKey::new(parts.iter().map(|p| p.as_bytes()));
+        assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
+        assert_eq!(key(&["ab", "c"]), key(&["ab", "c"]));
+    }
+}

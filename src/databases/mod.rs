@@ -1,0 +1,13 @@
+//! The databases that devdb keeps on a server besides the dev database: the base, scratch clones,
+//! and the dev database that a reset put aside. Their names tell whose they are; a scratch database
+//! belongs to a living session and is swept when that session is gone.
+
+mod aside;
+mod base;
+mod names;
+mod scratch;
+
+pub use aside::{heal, is_aside, put_aside, remove_aside, swap_aside};
+pub use base::{BaseKey, clone_from, find_base, keep_as_base};
+pub use names::Names;
+pub use scratch::{Scratch, Workshop};

@@ -1,0 +1,68 @@
+//! How devdb's own databases are called.
+
+use crate::config::Project;
+
+/// The names for one project. A server may hold those of many projects (`kind = "url"`), so each
+/// name carries the project's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub fn new(project: &Project) -> Self {
+        Names {
+            prefix: format!("devdb_{}", project.id.replace('-', "_")),
+        }
+    }
+
+    /// What stands in the dev database before the first migration.
+    pub fn base(&self) -> String {
+        format!("{}_base", self.prefix)
+    }
+
+    /// The dev database that the last reset replaced.
+    pub fn aside(&self) -> String {
+        format!("{}_aside", self.prefix)
+    }
+
+    /// A dev database under construction, renamed when it is complete.
+    pub fn fresh(&self) -> String {
+        format!("{}_fresh", self.prefix)
+    }
+
+    /// A scratch database; `token` tells sessions apart, `purpose` the databases of one session.
+    pub fn scratch(&self, token: &str, purpose: &str) -> String {
+        format!("{}{token}_{purpose}", self.scratch_prefix())
+    }
+
+    /// What all scratch databases of the project begin with.
+    pub fn scratch_prefix(&self) -> String {
+        format!("{}_scratch_", self.prefix)
+    }
+
+    /// Whether `name` is one of devdb's, of this project.
+    pub fn is_ours(&self, name: &str) -> bool {
+        name.starts_with(&format!("{}_", self.prefix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_into_63_bytes_and_know_their_project() {
+        let project = Project {
+            root: "/p".into(),
+            name: "a".repeat(20),
+            id: format!("{}-0a1b2c3d", "a".repeat(20)),
+            state_dir: "/s".into(),
+        };
+        let names = Names::new(&project);
+        let scratch = names.scratch("4194304x9", "wanted");
+        assert!(scratch.len() <= 63, "{} is too long", scratch.len());
+        assert!(names.is_ours(&scratch) && scratch.starts_with(&names.scratch_prefix()));
+        assert!(!names.is_ours("app"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Scratch databases: made for one command, gone with it.
+//!
+//! The owner holds an advisory lock in the maintenance database for as long as it lives. Whoever
+//! can take the lock knows that the owner is dead, and drops what it left.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::Names;
+use super::base::clone_from;
+use crate::error::{Error, ErrorKind, Result};
+use crate::postgres::{self, Connection, Row, Target, database};
+
+/// A session that may make scratch databases. All of them are dropped by [`Workshop::close`]; where
+/// the process dies first, the next [`Workshop::open`] does it.
+pub struct Workshop {
+    connection: Connection,
+    names: Names,
+    token: String,
+    made: Vec<String>,
+}
+
+/// A database of a [`Workshop`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scratch {
+    pub name: String,
+    pub target: Target,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// "devd" in ASCII: the first half of the lock's key, so that it meets no lock of an application.
+const LOCK_CLASS: &str = "1684371044";
+
+impl Workshop {
+    /// Opens a session on the server and sweeps what dead sessions of the project left.
+    /// `maintenance` is a database that is always there, such as `postgres`.
+    pub async fn open(maintenance: &Target, names: &Names) -> Result<Self> {
+        let mut connection = postgres::connect(maintenance).await?;
+        sweep(&mut connection, names).await?;
+        let token = format!(
+            "{}x{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        // Waits for nobody: process ids are unique while they live, and the dead hold no lock.
+        connection
+            .fetch(
+                &format!(
+                    "select pg_catalog.pg_advisory_lock({LOCK_CLASS}, pg_catalog.hashtext($1))"
+                ),
+                &[&token],
+            )
+            .await?;
+        Ok(Workshop {
+            connection,
+            names: names.clone(),
+            token,
+            made: Vec::new(),
+        })
+    }
+
+    /// Makes a database from `template`, with its database-level settings.
+    ///
+    /// # Errors
+    /// `Server` with a hint where the disk is full; otherwise what Postgres says.
+    pub async fn make(&mut self, purpose: &str, template: &str) -> Result<Scratch> {
+        let name = self.names.scratch(&self.token, purpose);
+        self.made.push(name.clone());
+        clone_from(&mut self.connection, &name, template)
+            .await
+            .map_err(|e| match e.sqlstate() {
+                Some("53100") => e
+                    .with_kind(ErrorKind::Server)
+                    .hint("free some disk space for the server's data"),
+                _ => e.context(format!("cannot make the scratch database {name}")),
+            })?;
+        Ok(Scratch {
+            target: self.connection.target().with_database(&name),
+            name,
+        })
+    }
+
+    /// Drops all of them. Their other sessions are ended.
+    pub async fn close(mut self) -> Result<()> {
+        for name in std::mem::take(&mut self.made) {
+            database::drop(&mut self.connection, &name).await?;
+        }
+        self.connection.close().await;
+        Ok(())
+    }
+
+    /// The session, for questions about whole databases.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+/// Drops the scratch databases of the project whose owner is dead.
+async fn sweep(connection: &mut Connection, names: &Names) -> Result<()> {
+    let prefix = names.scratch_prefix();
+    let rows = connection
+        .fetch(
+            "select datname::text from pg_catalog.pg_database \
+             where pg_catalog.starts_with(datname::text, $1)",
+            &[&prefix],
+        )
+        .await?;
+    for row in rows {
+        let name: String = row
+            .try_get(0)
+            .map_err(|e| Error::failed(format!("pg_database: {e}")))?;
+        let token = name[prefix.len()..].split('_').next().unwrap_or_default();
+        let key = format!("{LOCK_CLASS}, pg_catalog.hashtext($1)");
+        let free = connection
+            .fetch_value::<bool>(
+                &format!("select pg_catalog.pg_try_advisory_lock({key})"),
+                &[token],
+            )
+            .await?;
+        if free == Some(true) {
+            database::drop(connection, &name).await?;
+            connection
+                .fetch(
+                    &format!("select pg_catalog.pg_advisory_unlock({key})"),
+                    &[token],
+                )
+                .await?;
+        }
+    }
+    Ok(())
+}

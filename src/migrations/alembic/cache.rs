@@ -1,0 +1,106 @@
+//! What Python said about the revisions, kept between runs: a ready database then needs no Python
+//! to be found ready.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::graph::{self, Sources};
+use super::versions::{self, VersionTable};
+use crate::error::{Named, Result};
+use crate::migrations::{Chain, Standing};
+use crate::postgres::Connection;
+
+/// Counts up when the layout or the meaning changes.
+const FORMAT: u32 = 1;
+
+/// The chain, with the key of the files that it was read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlembicCache {
+    format: u32,
+    sources: Sources,
+    /// SHA-256 over alembic.ini, env.py and all version files: names and bytes.
+    key: String,
+    pub chain: Chain,
+    /// Known once env.py has run.
+    version_table: Option<VersionTable>,
+}
+
+impl AlembicCache {
+    pub(super) fn new(sources: Sources, chain: Chain, version_table: Option<VersionTable>) -> Self {
+        AlembicCache {
+            format: FORMAT,
+            key: key(&sources),
+            sources,
+            chain,
+            version_table,
+        }
+    }
+
+    /// Reads it; `None` where it is not there, not readable, or the project's files changed since.
+    pub fn load(path: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(path).ok()?;
+        let cache: AlembicCache = serde_json::from_str(&text).ok()?;
+        (cache.format == FORMAT && cache.is_fresh()).then_some(cache)
+    }
+
+    /// Writes it, whole or not at all; makes the folder.
+    ///
+    /// # Errors
+    /// `Failed`, with the path.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let write = || -> std::io::Result<()> {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder)?;
+            let file = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer(&file, self)?;
+            file.persist(path)?;
+            Ok(())
+        };
+        write().named(format_args!("cannot write {}", path.display()))
+    }
+
+    /// Whether the files are still as they were.
+    pub fn is_fresh(&self) -> bool {
+        key(&self.sources) == self.key
+    }
+
+    /// How a database stands to the chain, without Python; `None` where only env.py can tell
+    /// which table holds the answer.
+    ///
+    /// # Errors
+    /// `Postgres`.
+    pub async fn standing(&self, connection: &mut Connection) -> Result<Option<Standing>> {
+        let heads = match &self.version_table {
+            Some(table) => table.heads(connection).await?,
+            None if versions::any(connection).await? => return Ok(None),
+            None => Vec::new(),
+        };
+        Ok(Some(graph::compare(&self.chain, &heads)))
+    }
+
+    pub(super) fn version_table(&self) -> Option<&VersionTable> {
+        self.version_table.as_ref()
+    }
+
+    pub(super) fn set_version_table(&mut self, table: VersionTable) {
+        self.version_table = Some(table);
+    }
+}
+
+fn key(sources: &Sources) -> String {
+    let mut digest = Sha256::new();
+    let versions = sources.folders.iter().flat_map(|f| graph::python_files(f));
+    for path in sources.files.iter().cloned().chain(versions) {
+        // Lengths keep names and contents apart. A file that is gone counts as empty; its name
+        // was there before only if it existed.
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let name = path.as_os_str().as_encoded_bytes();
+        for part in [name, &bytes] {
+            digest.update(part.len().to_le_bytes());
+            digest.update(part);
+        }
+    }
+    graph::hex(&digest.finalize())
+}

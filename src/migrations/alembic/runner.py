@@ -1,0 +1,496 @@
+"""devdb's runner: Alembic's own commands inside the project's own Python, one process for many.
+
+Started by devdb as `python runner.py SOCKET [alembic options such as -c FILE, -n NAME, -x ARG]`,
+in the folder of alembic.ini. Speaks JSON lines on the socket, because stdout and stderr belong to
+env.py. Each request gets any number of events and then exactly one reply:
+
+    {"do": "hello"}                     {"ok": {python, alembic, sqlalchemy, drivers}}
+    {"do": "graph"}                     {"ok": {revisions, heads, warnings, files, folders}}
+    {"do": "alembic", "argv": [...],    {"event": "plan", "total": 3}
+     "expect": {oid, started},          {"event": "step", "id": ..., "name": ...}
+     "autogenerate": "write"|"look"}    {"ok": {ran, contexts, operations, files}}
+                                        {"error": {type, message, traceback, place, step, contexts, ...}}
+
+Runs on every Python that Alembic 1.11 runs on (3.7), so it is written for that.
+"""
+
+import functools
+import json
+import os
+import queue
+import re
+import shutil
+import socket
+import sys
+import threading
+import time
+import traceback
+import warnings
+
+ME = os.path.abspath(__file__)
+DRIVERS = ("psycopg", "psycopg2", "pg8000", "asyncpg")
+
+
+class Link:
+    """The socket to devdb."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(path)
+        self.requests = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with self.socket.makefile("r", encoding="utf-8") as lines:
+            for line in lines:
+                self.requests.put(json.loads(line))
+        # devdb is done, or was killed. Whatever runs here then must not be committed, and a
+        # `uv run` in between would not pass a signal on.
+        shutil.rmtree(os.path.dirname(ME), ignore_errors=True)
+        os._exit(0)
+
+    def send(self, message):
+        # A lone surrogate (from a file name, say) is legal in Python and not in JSON.
+        text = json.dumps(message, ensure_ascii=False, default=str) + "\n"
+        self.socket.sendall(text.encode("utf-8", "replace"))
+
+
+class Elsewhere(Exception):
+    """env.py connected to another database than the one that devdb prepared."""
+
+
+class Watch:
+    """Sees what Alembic does during one request."""
+
+    def __init__(self, link, expect=None):
+        self.link = link
+        self.expect = expect
+        self.warnings = []
+        self.contexts = []
+        self.ran = []
+        self.step = None
+        self.engines = []
+
+    def enter(self, context):
+        """Called before a context runs anything: is this the right database?"""
+        self.contexts.append(
+            {
+                "table": context.version_table,
+                "schema": context.version_table_schema,
+                "dialect": context.dialect.name,
+            }
+        )
+        if context.as_sql or context.connection is None:
+            return
+        engine = context.connection.engine
+        self.engines.append(engine)
+        if self.expect is None:
+            return
+        if context.dialect.name != "postgresql":
+            raise Elsewhere(shown_url(engine))
+        from sqlalchemy import text
+
+        row = context.connection.execute(
+            text(
+                "select cast(d.oid as text), cast(cast(extract(epoch from"
+                " pg_catalog.pg_postmaster_start_time()) * 1000000 as bigint) as text)"
+                " from pg_catalog.pg_database d"
+                " where d.datname = pg_catalog.current_database()"
+            )
+        ).fetchone()
+        if [row[0], row[1]] != [self.expect["oid"], self.expect["started"]]:
+            raise Elsewhere(shown_url(engine))
+
+    def watched(self, steps):
+        steps = list(steps)
+        revisions = [step for step in steps if hasattr(step, "revision")]
+        if revisions:
+            self.link.send({"event": "plan", "total": len(revisions)})
+        for step in steps:
+            if hasattr(step, "revision"):
+                self._time(step)
+            yield step
+
+    def _time(self, step):
+        body = step.migration_fn
+        about = {
+            "id": step.revision.revision,
+            "name": step.revision.doc,
+            "file": str(step.revision.path),
+            "upgrade": step.is_upgrade,
+        }
+
+        @functools.wraps(body)  # Alembic logs its name
+        def timed(*args, **kwargs):
+            self.step = about
+            self.link.send(dict(about, event="step"))
+            begun = time.perf_counter()
+            body(*args, **kwargs)
+            self.ran.append(
+                {
+                    "id": about["id"],
+                    "name": about["name"],
+                    "seconds": time.perf_counter() - begun,
+                }
+            )
+            self.step = None
+
+        step.migration_fn = timed
+
+    def close(self):
+        """Lets go of pooled connections: devdb is about to rename or clone the database."""
+        for engine in self.engines:
+            try:
+                if getattr(engine.dialect, "is_async", False):
+                    # Its event loop is gone; a fresh pool is all that can be had.
+                    engine.dispose(close=False)
+                else:
+                    engine.dispose()
+            except Exception:
+                pass
+
+
+def shown_url(engine):
+    url = engine.url
+    if hasattr(url, "render_as_string"):
+        return url.render_as_string(hide_password=True)
+    return repr(url)
+
+
+class Runner:
+    def __init__(self, link, arguments):
+        self.link = link
+        self.arguments = arguments
+        self.watch = Watch(link)
+
+    # requests
+
+    def hello(self, _request):
+        from importlib.util import find_spec
+
+        import alembic
+        import sqlalchemy
+
+        self._hook()
+        return {
+            "python": sys.executable,
+            "alembic": alembic.__version__,
+            "sqlalchemy": sqlalchemy.__version__,
+            "drivers": [name for name in DRIVERS if find_spec(name)],
+        }
+
+    def graph(self, _request):
+        from alembic.script import ScriptDirectory
+
+        config, _options = self._configure(["history"])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            script = ScriptDirectory.from_config(config)
+            try:
+                # In the order of application: what is built on comes first.
+                revisions = list(script.walk_revisions())[::-1]
+                heads = list(script.get_heads())
+            finally:
+                # Alembic tells in a warning what the exception after it is about.
+                self.watch.warnings = [str(warning.message) for warning in caught]
+        files = [config.config_file_name, getattr(config, "toml_file_name", None)]
+        files.append(os.path.join(str(script.dir), "env.py"))
+        return {
+            "revisions": [self._revision(revision) for revision in revisions],
+            "heads": heads,
+            "warnings": self.watch.warnings,
+            "files": [os.path.abspath(str(f)) for f in files if f and os.path.isfile(str(f))],
+            "folders": [os.path.abspath(str(f)) for f in script._version_locations],
+        }
+
+    def alembic(self, request):
+        config, options = self._configure(request["argv"])
+        function, positional, keywords = options.cmd
+        generating = request.get("autogenerate")
+        operations, files = [], []
+        before = self._version_files(config) if generating else set()
+        undo = self._observe(operations, files, generating) if generating else None
+        try:
+            function(
+                config,
+                *[getattr(options, name, None) for name in positional],
+                **{name: getattr(options, name, None) for name in keywords}
+            )
+        except BaseException:
+            # A formatter that fails after the file was written, for one.
+            if generating:
+                for path in self._version_files(config) - before:
+                    os.remove(path)
+            raise
+        finally:
+            if undo:
+                undo()
+        return {
+            "ran": self.watch.ran,
+            "contexts": self.watch.contexts,
+            "operations": operations,
+            "files": files,
+        }
+
+    # parts
+
+    def _configure(self, argv):
+        """The configuration as Alembic's command line makes it; env.py may look at all of it."""
+        from alembic.config import CommandLine, Config
+
+        line = CommandLine(prog="alembic")
+        argv = self.arguments + argv
+        sys.argv = ["alembic"] + argv
+        options = line.parser.parse_args(argv)
+        if hasattr(line, "_inis_from_config"):  # 1.16 and newer
+            toml, ini = line._inis_from_config(options)
+            config = Config(
+                file_=ini, toml_file=toml, ini_section=options.name, cmd_opts=options
+            )
+        else:
+            config = Config(
+                file_=options.config, ini_section=options.name, cmd_opts=options
+            )
+        return config, options
+
+    @staticmethod
+    def _revision(script):
+        def many(value):
+            if value is None:
+                return []
+            return [value] if isinstance(value, str) else list(value)
+
+        return {
+            "id": script.revision,
+            "name": (script.doc or "").strip(),
+            "file": str(script.path),
+            "parents": many(script.down_revision),
+            "depends_on": many(getattr(script, "_resolved_dependencies", ())),
+            "labels": sorted(getattr(script, "_orig_branch_labels", ())),
+            "reversible": hasattr(script.module, "downgrade"),
+        }
+
+    def _hook(self):
+        """Every way through env.py ends in run_migrations: look in there."""
+        from alembic.runtime.migration import MigrationContext
+
+        run = MigrationContext.run_migrations
+
+        def run_migrations(context, **kwargs):
+            watch, plan = self.watch, context._migrations_fn
+            watch.enter(context)
+            if plan is not None:
+                context._migrations_fn = lambda heads, ctx: watch.watched(plan(heads, ctx))
+            try:
+                return run(context, **kwargs)
+            finally:
+                context._migrations_fn = plan
+
+        MigrationContext.run_migrations = run_migrations
+
+    @staticmethod
+    def _observe(operations, files, mode):
+        """Lists what autogenerate found after env.py's own hooks had their say, and lets a file
+        be written only if there is something to write and devdb asked for it."""
+        from alembic.autogenerate.api import RevisionContext
+
+        generate = RevisionContext.generate_scripts
+
+        def generate_scripts(context):
+            for script in context.generated_revisions:
+                for container in script.upgrade_ops_list:
+                    operations.extend(listed(container))
+            if operations and mode == "write":
+                for script in generate(context):
+                    if script is not None:
+                        files.append(os.path.abspath(str(script.path)))
+                        yield script
+
+        def undo():
+            RevisionContext.generate_scripts = generate
+
+        RevisionContext.generate_scripts = generate_scripts
+        return undo
+
+    @staticmethod
+    def _version_files(config):
+        from alembic.script import ScriptDirectory
+
+        found = set()
+        for folder in ScriptDirectory.from_config(config)._version_locations:
+            for place, _folders, names in os.walk(str(folder)):
+                found.update(os.path.join(place, n) for n in names if n.endswith(".py"))
+        return found
+
+
+def listed(container):
+    """The operations in a container, each as kind and object: add_column, documents.tags."""
+    for operation in container.ops:
+        if hasattr(operation, "ops"):
+            for inner in listed(operation):
+                yield inner
+            continue
+        kind = re.sub(r"Op$", "", type(operation).__name__)
+        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+        yield {"kind": kind, "object": object_of(operation)}
+
+
+def object_of(operation):
+    def get(*names):
+        for name in names:
+            value = getattr(operation, name, None)
+            if value is not None:
+                return str(value)
+        return None
+
+    table = get("table_name", "source_table")
+    column = getattr(operation, "column", None)
+    name = get("column_name", "constraint_name", "index_name")
+    if column is not None and hasattr(column, "name"):
+        name = column.name
+    if table is None and name is None:
+        target = getattr(operation, "target", None)  # alembic_utils
+        return str(getattr(target, "identity", None) or get("sqltext", "name") or "")
+    parts = [part for part in (get("schema", "source_schema"), table, name) if part]
+    text = ".".join(parts)
+    if type(operation).__name__ == "AlterColumnOp":
+        changes = [
+            word
+            for word, changed in (
+                ("type", operation.modify_type is not None),
+                ("nullable", operation.modify_nullable is not None),
+                ("server_default", operation.modify_server_default is not False),
+                ("comment", operation.modify_comment is not False),
+                ("name", operation.modify_name is not None),
+            )
+            if changed
+        ]
+        text += " (%s)" % ", ".join(changes)
+    return text
+
+
+# errors
+
+
+def describe(error, watch):
+    """Everything about a failure that devdb needs to name its cause."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    chain = causes(error)
+    place = None
+    for cause in chain:
+        place = own_place(cause) or place
+    answer = {
+        "type": "%s.%s" % (type(error).__module__, type(error).__name__),
+        "message": str(error),
+        "traceback": text,
+        "place": place,
+        "step": watch.step,
+        "contexts": watch.contexts,
+        "warnings": watch.warnings,
+        "python": sys.executable,
+    }
+    for cause in chain:
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            answer.setdefault("module", cause.name)
+        if isinstance(cause, KeyError) and cause.args:
+            answer.setdefault("key", str(cause.args[0]))
+        if hasattr(cause, "orig") and hasattr(cause, "statement"):
+            answer.setdefault("sql", cause.statement)
+            answer.setdefault("postgres", said(cause.orig))
+    if watch.step:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f.lineno for f in frames if same(f.filename, watch.step["file"])]
+        if lines:
+            answer["line"] = lines[-1]
+    return answer
+
+
+def causes(error):
+    chain = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        if error.__cause__ is not None:
+            error = error.__cause__
+        else:
+            error = None if error.__suppress_context__ else error.__context__
+    return chain
+
+
+def own_place(error):
+    """The innermost place in the project's own files, or where Python could not read one."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return {"file": error.filename, "line": error.lineno}
+    import sysconfig
+
+    libraries = ("stdlib", "platstdlib", "purelib", "platlib")
+    foreign = [sysconfig.get_paths().get(name) for name in libraries] + [ME]
+    place = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        name = os.path.abspath(frame.filename)
+        installed = "site-packages" in name or "dist-packages" in name
+        if installed or frame.filename.startswith("<") or not os.path.isfile(name):
+            continue
+        if any(name == p or name.startswith(p + os.sep) for p in foreign if p):
+            continue
+        place = {"file": name, "line": frame.lineno}
+    return place
+
+
+def same(one, other):
+    return os.path.abspath(one) == os.path.abspath(other)
+
+
+def said(error):
+    """What the server said, as each driver keeps it."""
+    for candidate in causes(error):
+        args = getattr(candidate, "args", ())
+        if args and isinstance(args[0], dict) and "C" in args[0]:  # pg8000
+            fields = args[0]
+            return {
+                "code": fields.get("C"),
+                "message": fields.get("M"),
+                "detail": fields.get("D"),
+                "hint": fields.get("H"),
+                "position": fields.get("P"),
+            }
+        diag = getattr(candidate, "diag", None)  # psycopg, psycopg2
+        if diag is not None and getattr(diag, "sqlstate", None):
+            return {
+                "code": diag.sqlstate,
+                "message": diag.message_primary,
+                "detail": diag.message_detail,
+                "hint": diag.message_hint,
+                "position": diag.statement_position,
+            }
+        if hasattr(candidate, "severity") and getattr(candidate, "sqlstate", None):  # asyncpg
+            return {
+                "code": candidate.sqlstate,
+                "message": getattr(candidate, "message", None) or str(candidate),
+                "detail": getattr(candidate, "detail", None),
+                "hint": getattr(candidate, "hint", None),
+                "position": getattr(candidate, "position", None),
+            }
+    return None
+
+
+def main():
+    link = Link(sys.argv[1])
+    runner = Runner(link, sys.argv[2:])
+    # Not the folder of this file. `alembic` itself adds nothing, `python -m alembic` the working
+    # folder: as the last place it serves both.
+    sys.path[0] = ""
+    sys.path.append(sys.path.pop(0))
+    while True:
+        request = link.requests.get()
+        runner.watch = watch = Watch(link, request.get("expect"))
+        try:
+            answer = {"ok": getattr(runner, request["do"])(request)}
+        except BaseException as error:  # env.py may well call sys.exit
+            answer = {"error": describe(error, watch)}
+        watch.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        link.send(answer)
+
+
+main()

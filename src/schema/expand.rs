@@ -1,0 +1,404 @@
+//! What has to happen because something else happens: a view in the way of a column's new type is
+//! dropped and made again, a column lets go of its enum while that is made anew, an index goes
+//! with its table unasked. Knows no kind; what it does follows from needs and from the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::diff;
+use super::model::{Dependents, Id, Object, Schema};
+use super::plan::{Action, Step};
+use super::rules::{self, Alter, Changed, Claim, Loss};
+
+/// What becomes of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Create,
+    Drop,
+    /// Dropped and made again.
+    Rebuild,
+    Alter,
+}
+
+/// Both sides, and what becomes of every object that is touched. What rules may look at.
+pub(super) struct Context<'a> {
+    pub from: &'a Schema,
+    pub to: &'a Schema,
+    fates: BTreeMap<Id, Fate>,
+    /// For an object that is altered: what it needs and loses.
+    lost: BTreeMap<Id, BTreeSet<Id>>,
+    /// Parts that are not made together with their whole.
+    apart: BTreeSet<Id>,
+    /// Objects that stand aside under another name until their columns have moved over.
+    aside: BTreeSet<Id>,
+    dependents: Dependents<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// Works out what becomes of every object. `apart` are parts that cannot be made with their
+    /// whole because of a circle.
+    pub fn new(from: &'a Schema, to: &'a Schema, apart: BTreeSet<Id>) -> Self {
+        let mut context = Context {
+            from,
+            to,
+            fates: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            apart,
+            aside: BTreeSet::new(),
+            dependents: Dependents::of(from),
+        };
+        let mut todo: Vec<Id> = Vec::new();
+        for change in diff::diff(from, to) {
+            let fate = match change.what {
+                diff::What::Created { .. } => Fate::Create,
+                diff::What::Dropped => Fate::Drop,
+                diff::What::Altered { .. } => Fate::Alter,
+            };
+            context.fates.insert(change.object.clone(), fate);
+            todo.push(change.object);
+        }
+        // Later ones first out: the order does not matter, the result is the same.
+        while let Some(id) = todo.pop() {
+            context.settle(&id, &mut todo);
+        }
+        context.aside = context.find_aside();
+        context
+    }
+
+    /// Follows what one object's fate means for those that need it.
+    fn settle(&mut self, id: &Id, todo: &mut Vec<Id>) {
+        if self.fates.get(id) == Some(&Fate::Alter) {
+            match self.alter(id) {
+                Alter::Steps(_) => {}
+                Alter::Rebuild => self.rebuild(id, todo),
+                Alter::RebuildWhole(whole) => self.rebuild(&whole, todo),
+            }
+        }
+        let dependents: Vec<(&Object, bool)> = self.dependents.on(id).collect();
+        match self.fates.get(id) {
+            Some(Fate::Drop | Fate::Rebuild) => {
+                for (dependent, _) in dependents {
+                    self.lose(dependent, id, todo);
+                }
+            }
+            Some(Fate::Alter) => {
+                let (Some(old), Some(new)) = (self.from.get(id), self.to.get(id)) else {
+                    return;
+                };
+                for (dependent, _) in dependents {
+                    if rules::of(id.kind()).disturbs(self, old, new, dependent) {
+                        self.rebuild(&dependent.id, todo);
+                    }
+                }
+            }
+            Some(Fate::Create) | None => {}
+        }
+    }
+
+    fn rebuild(&mut self, id: &Id, todo: &mut Vec<Id>) {
+        let fate = if self.to.contains(id) {
+            Fate::Rebuild
+        } else {
+            Fate::Drop
+        };
+        if self.fates.insert(id.clone(), fate) != Some(fate) {
+            todo.push(id.clone());
+        }
+    }
+
+    /// `dependent` needs `lost`, which goes.
+    fn lose(&mut self, dependent: &Object, lost: &Id, todo: &mut Vec<Id>) {
+        let id = &dependent.id;
+        let Some(wanted) = self.to.get(id) else {
+            return;
+        };
+        if self.fates.get(id) == Some(&Fate::Rebuild) {
+            return;
+        }
+        // What is altered anyway and then needs it no longer just has to come first.
+        let lets_go = self.fates.get(lost) == Some(&Fate::Drop)
+            && !wanted.needs_id(lost)
+            && self.fates.get(id) == Some(&Fate::Alter)
+            && matches!(self.alter(id), Alter::Steps(_));
+        if lets_go {
+            return;
+        }
+        match rules::of(id.kind()).loss(self, dependent, lost) {
+            Loss::Rebuild => self.rebuild(id, todo),
+            Loss::Alter => {
+                let new = self
+                    .lost
+                    .entry(id.clone())
+                    .or_default()
+                    .insert(lost.clone());
+                if self.fates.insert(id.clone(), Fate::Alter) != Some(Fate::Alter) || new {
+                    todo.push(id.clone());
+                }
+            }
+        }
+    }
+
+    fn alter(&self, id: &Id) -> Alter {
+        let (Some(from), Some(to)) = (self.from.get(id), self.to.get(id)) else {
+            return Alter::Steps(Vec::new());
+        };
+        let properties: Vec<_> = diff::properties(from, to)
+            .into_iter()
+            .filter(|p| !matches!(p.name.as_str(), "comment" | "owner" | "acl"))
+            .collect();
+        if properties.is_empty() && !self.lost.contains_key(id) {
+            return Alter::Steps(Vec::new());
+        }
+        rules::of(id.kind()).alter(self, from, to, &Changed(&properties))
+    }
+
+    fn find_aside(&self) -> BTreeSet<Id> {
+        let mut aside = BTreeSet::new();
+        for (id, lost) in &self.lost {
+            if self.fates.get(id) != Some(&Fate::Alter) {
+                continue;
+            }
+            for lost in lost {
+                if self.is_remade(lost) {
+                    aside.insert(lost.clone());
+                }
+            }
+        }
+        aside
+    }
+
+    /// Whether the object is made in this plan.
+    pub fn created(&self, id: &Id) -> bool {
+        matches!(self.fates.get(id), Some(Fate::Create | Fate::Rebuild))
+    }
+
+    /// Whether the object that stands there now goes in this plan.
+    pub fn destroyed(&self, id: &Id) -> bool {
+        matches!(self.fates.get(id), Some(Fate::Drop | Fate::Rebuild))
+    }
+
+    /// Whether it stands on both sides and is never dropped between.
+    pub fn stays(&self, id: &Id) -> bool {
+        self.from.contains(id) && self.to.contains(id) && !self.destroyed(id)
+    }
+
+    pub fn is_apart(&self, id: &Id) -> bool {
+        self.apart.contains(id)
+    }
+
+    /// What an altered object needs and loses.
+    pub fn lost(&self, id: &Id) -> impl Iterator<Item = &Id> {
+        self.lost.get(id).into_iter().flatten()
+    }
+
+    /// The id under which the old object stands while its columns move over, or its own.
+    pub fn old(&self, id: &Id) -> Id {
+        if self.aside.contains(id) {
+            Id::new(id.kind(), id.schema(), id.name(), "\u{1}aside")
+        } else {
+            id.clone()
+        }
+    }
+
+    /// Whether a type or collation goes and comes again under the same name.
+    pub fn is_remade(&self, id: &Id) -> bool {
+        self.fates.get(id) == Some(&Fate::Rebuild)
+            && self
+                .from
+                .get(id)
+                .is_some_and(|object| rules::of(id.kind()).rename(object, "x").is_some())
+    }
+
+    /// Objects that need `id` now, and whether they go with it unasked.
+    pub fn dependents(&self, id: &Id) -> impl Iterator<Item = (&'a Object, bool)> + '_ {
+        self.dependents.on(id)
+    }
+
+    /// The one whose step makes it: itself, or the whole that it is made with.
+    fn maker(&self, object: &Object) -> Id {
+        let mut id = object.id.clone();
+        for _ in 0..4 {
+            let next = self
+                .to
+                .get(&id)
+                .and_then(|object| rules::of(id.kind()).maker(self, object));
+            match next {
+                Some(next) if next != id => id = next,
+                _ => break,
+            }
+        }
+        id
+    }
+
+    /// The one whose step drops it: itself, or what it goes with unasked.
+    fn destroyer(&self, object: &Object) -> Id {
+        let mut id = object.id.clone();
+        let mut seen = BTreeSet::from([id.clone()]);
+        'up: while let Some(object) = self.from.get(&id) {
+            if self.is_apart(&id) {
+                break;
+            }
+            for need in object.needs.iter().filter(|need| need.auto) {
+                if self.destroyed(&need.id) && seen.insert(need.id.clone()) {
+                    id = need.id.clone();
+                    continue 'up;
+                }
+            }
+            break;
+        }
+        id
+    }
+
+    /// All steps, not yet in order, and the names that each takes and frees.
+    pub fn steps(&self) -> (Vec<Step>, super::order::Claims) {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut made: Vec<(Id, Id)> = Vec::new();
+        let mut gone: Vec<(Id, Id)> = Vec::new();
+        for (id, fate) in &self.fates {
+            let (old, new) = (self.from.get(id), self.to.get(id));
+            let rules = rules::of(id.kind());
+            match (fate, old, new) {
+                (Fate::Alter, Some(old), Some(new)) => {
+                    if let Alter::Steps(alter) = self.alter(id) {
+                        steps.extend(alter);
+                    }
+                    steps.extend(rules::details(self, Some(old), new));
+                }
+                (Fate::Rebuild, Some(old), Some(new)) if self.aside.contains(id) => {
+                    self.move_aside(old, new, &mut steps);
+                    steps.extend(rules.finish(self, new));
+                    steps.extend(rules::details(self, None, new));
+                }
+                _ => {
+                    if let (Fate::Drop | Fate::Rebuild, Some(old)) = (fate, old) {
+                        let destroyer = self.destroyer(old);
+                        if destroyer == *id {
+                            steps.extend(rules.drop(self, old));
+                        } else {
+                            gone.push((id.clone(), destroyer));
+                        }
+                    }
+                    if let (Fate::Create | Fate::Rebuild, Some(new)) = (fate, new) {
+                        let maker = self.maker(new);
+                        if maker == *id {
+                            steps.extend(rules.create(self, new));
+                        } else {
+                            made.push((id.clone(), maker));
+                        }
+                        steps.extend(rules.finish(self, new));
+                        steps.extend(rules::details(self, None, new));
+                    }
+                }
+            }
+        }
+        for (part, whole) in made {
+            for step in steps.iter_mut().filter(|s| s.makes.contains(&whole)) {
+                step.makes.push(part.clone());
+            }
+        }
+        for (part, whole) in gone {
+            let whole = self.old(&whole);
+            for step in steps.iter_mut().filter(|s| s.destroys.contains(&whole)) {
+                step.destroys.push(part.clone());
+            }
+        }
+        self.connect(&mut steps);
+        let claims = self.claims(&steps);
+        (steps, claims)
+    }
+
+    /// Renames the old one, makes the new one, and drops the old one when nobody holds on to it.
+    fn move_aside(&self, old: &Object, new: &Object, steps: &mut Vec<Step>) {
+        let rules = rules::of(old.id.kind());
+        let name = format!("{}__old", old.id.name());
+        let aside = self.old(&old.id);
+        let mut rename = Step::alter(&old.id, rules.rename(old, &name).unwrap_or_default());
+        rename.action = Action::Drop;
+        rename.makes.push(aside.clone());
+        rename.destroys.push(old.id.clone());
+        steps.push(rename);
+        steps.extend(rules.create(self, new));
+        let mut renamed = old.clone();
+        renamed.id = Id::new(old.id.kind(), old.id.schema(), &name, old.id.part());
+        for mut step in rules.drop(self, &renamed) {
+            step.object = old.id.clone();
+            // No alteration of the new one: nobody has to wait for it.
+            step.action = Action::Detail;
+            step.destroys = vec![aside.clone()];
+            step.needs.push(aside.clone());
+            step.releases.extend(self.released(old));
+            steps.push(step);
+        }
+    }
+
+    /// Fills in what follows from the objects themselves: what a step must wait for.
+    fn connect(&self, steps: &mut [Step]) {
+        for step in steps {
+            let mut needs = std::mem::take(&mut step.needs);
+            let mut releases = std::mem::take(&mut step.releases);
+            if matches!(step.action, Action::Create) {
+                for object in step.makes.iter().filter_map(|id| self.to.get(id)) {
+                    let rules = rules::of(object.id.kind());
+                    let waits = object.needs.iter().map(|need| &need.id);
+                    needs.extend(waits.filter(|need| rules.waits_for(object, need)).cloned());
+                }
+            }
+            if step.action == Action::Alter {
+                if let Some(object) = self.to.get(&step.object) {
+                    needs.extend(object.needs.iter().map(|need| need.id.clone()));
+                }
+                if let Some(object) = self.from.get(&step.object) {
+                    releases.extend(
+                        self.released(object)
+                            .filter(|id| self.destroyed_for_good(id)),
+                    );
+                }
+            }
+            if step.action == Action::Drop {
+                for object in step.destroys.iter().filter_map(|id| self.from.get(id)) {
+                    releases.extend(object.needs.iter().map(|need| need.id.clone()));
+                }
+            }
+            let own: BTreeSet<&Id> = step.makes.iter().collect();
+            needs.retain(|id| !own.contains(id));
+            needs.sort();
+            needs.dedup();
+            releases.sort();
+            releases.dedup();
+            step.needs = needs;
+            step.releases = releases;
+        }
+    }
+
+    /// What an old object needs, under the names that it has while it waits to be dropped.
+    fn released<'b>(&'b self, object: &'b Object) -> impl Iterator<Item = Id> + 'b {
+        object.needs.iter().map(|need| self.old(&need.id))
+    }
+
+    fn destroyed_for_good(&self, id: &Id) -> bool {
+        self.fates.get(id) != Some(&Fate::Rebuild)
+    }
+
+    fn claims(&self, steps: &[Step]) -> super::order::Claims {
+        let of = |schema: &Schema, ids: &[Id]| -> Vec<Claim> {
+            ids.iter()
+                .filter_map(|id| schema.get(id))
+                .flat_map(rules::claims)
+                .collect()
+        };
+        let mut takes = Vec::new();
+        let mut frees = Vec::new();
+        for step in steps {
+            let mut take = of(self.to, &step.makes);
+            let mut free = of(self.from, &step.destroys);
+            if step.action == Action::Alter && self.stays(&step.object) {
+                let object = std::slice::from_ref(&step.object);
+                let (old, new) = (of(self.from, object), of(self.to, object));
+                take.extend(new.iter().filter(|c| !old.contains(c)).cloned());
+                free.extend(old.iter().filter(|c| !new.contains(c)).cloned());
+            }
+            takes.push(take);
+            frees.push(free);
+        }
+        super::order::Claims { takes, frees }
+    }
+}

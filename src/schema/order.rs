@@ -1,0 +1,216 @@
+//! The order of steps: one stable topological sort over what they make, need and destroy.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+
+use super::model::{Id, Kind};
+use super::plan::{Action, Step};
+use super::rules::Claim;
+
+/// A name that a step takes or gives free. See [`Claim`].
+pub(super) struct Claims {
+    /// By step: names that must be free before it.
+    pub takes: Vec<Vec<Claim>>,
+    /// By step: names that are free after it.
+    pub frees: Vec<Vec<Claim>>,
+}
+
+/// The steps in an order that works, or the parts that must be made apart from their whole
+/// because otherwise there is none. `needs` gives what an object needs on either side.
+pub(super) fn order(
+    steps: Vec<Step>,
+    claims: &Claims,
+    needs: &dyn Fn(&Id) -> Vec<Id>,
+) -> Result<Vec<Step>, BTreeSet<Id>> {
+    let edges = edges(&steps, claims);
+    let mut waiting = vec![0usize; steps.len()];
+    for after in &edges {
+        for &next in after {
+            waiting[next] += 1;
+        }
+    }
+    let ranks: Vec<Rank> = steps.iter().enumerate().map(|(i, s)| rank(i, s)).collect();
+    let mut ready: BinaryHeap<Reverse<(&Rank, usize)>> = BinaryHeap::new();
+    let mut done = vec![false; steps.len()];
+    ready.extend(
+        (0..steps.len())
+            .filter(|&i| waiting[i] == 0)
+            .map(|i| Reverse((&ranks[i], i))),
+    );
+    let mut sorted: Vec<usize> = Vec::with_capacity(steps.len());
+    let mut split = false;
+    while sorted.len() < steps.len() {
+        while let Some(Reverse((_, step))) = ready.pop() {
+            done[step] = true;
+            sorted.push(step);
+            for &next in &edges[step] {
+                waiting[next] = waiting[next].saturating_sub(1);
+                if waiting[next] == 0 && !done[next] {
+                    ready.push(Reverse((&ranks[next], next)));
+                }
+            }
+        }
+        if sorted.len() == steps.len() {
+            break;
+        }
+        let circle = circle(&edges, &done);
+        if !split {
+            let apart = parts_to_split(&steps, &circle, needs);
+            if !apart.is_empty() {
+                return Err(apart);
+            }
+            split = true;
+        }
+        // Nothing left to split: the step that would come first anyway goes first.
+        if let Some(first) = circle.iter().copied().min_by_key(|&i| &ranks[i]) {
+            waiting[first] = 0;
+            ready.push(Reverse((&ranks[first], first)));
+        }
+    }
+    let mut slots: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+    Ok(sorted.into_iter().filter_map(|i| slots[i].take()).collect())
+}
+
+/// Where a step stands among those that could come next: drops first and the other way round,
+/// then by kind and name, then as the rules gave them.
+type Rank = (u8, u16, Id, usize);
+
+fn rank(index: usize, step: &Step) -> Rank {
+    let kind = step.kind() as u16;
+    let (phase, place) = match step.action {
+        // Privileges by default must not change while things are made.
+        _ if step.kind() == Kind::DefaultPrivileges => (2, kind),
+        Action::Drop => (0, u16::MAX - kind),
+        _ => (1, kind),
+    };
+    (phase, place, step.object.clone(), index)
+}
+
+/// For each step, the steps that must come later.
+fn edges(steps: &[Step], claims: &Claims) -> Vec<Vec<usize>> {
+    let mut makers: HashMap<&Id, Vec<usize>> = HashMap::new();
+    let mut alterers: HashMap<&Id, Vec<usize>> = HashMap::new();
+    let mut destroyers: HashMap<&Id, Vec<usize>> = HashMap::new();
+    let mut frees: HashMap<&Claim, Vec<usize>> = HashMap::new();
+    for (i, step) in steps.iter().enumerate() {
+        for id in &step.makes {
+            makers.entry(id).or_default().push(i);
+        }
+        for id in &step.destroys {
+            destroyers.entry(id).or_default().push(i);
+        }
+        if step.action == Action::Alter {
+            alterers.entry(&step.object).or_default().push(i);
+        }
+        for claim in &claims.frees[i] {
+            frees.entry(claim).or_default().push(i);
+        }
+    }
+    let of = |map: &HashMap<&Id, Vec<usize>>, id: &Id| map.get(id).cloned().unwrap_or_default();
+    let mut edges: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    let mut before = |first: usize, second: usize| {
+        if first != second {
+            edges[first].push(second);
+        }
+    };
+    for (i, step) in steps.iter().enumerate() {
+        for id in &step.needs {
+            of(&makers, id).into_iter().for_each(|m| before(m, i));
+            if *id != step.object {
+                of(&alterers, id).into_iter().for_each(|a| before(a, i));
+            }
+        }
+        for id in &step.releases {
+            of(&destroyers, id).into_iter().for_each(|d| before(i, d));
+            if step.action == Action::Drop {
+                of(&alterers, id).into_iter().for_each(|a| before(i, a));
+            }
+        }
+        for id in &step.makes {
+            of(&destroyers, id).into_iter().for_each(|d| before(d, i));
+        }
+        for claim in &claims.takes[i] {
+            let free = frees.get(claim).cloned().unwrap_or_default();
+            free.into_iter().for_each(|f| before(f, i));
+        }
+        // Several steps about one object come in the order in which its rules gave them.
+        if let Some(next) = steps.get(i + 1)
+            && next.object == step.object
+            && (next.action == step.action || next.action == Action::Detail)
+        {
+            before(i, i + 1);
+        }
+    }
+    edges
+}
+
+/// The steps of one strongly connected part of what is left: the one that nothing else left over
+/// leads into.
+fn circle(edges: &[Vec<usize>], done: &[bool]) -> Vec<usize> {
+    let reach = |start: usize, edges: &[Vec<usize>]| {
+        let mut seen = HashSet::new();
+        let mut todo = vec![start];
+        while let Some(step) = todo.pop() {
+            for &next in &edges[step] {
+                if !done[next] && seen.insert(next) {
+                    todo.push(next);
+                }
+            }
+        }
+        seen
+    };
+    let mut back: Vec<Vec<usize>> = vec![Vec::new(); edges.len()];
+    for (step, after) in edges.iter().enumerate() {
+        for &next in after {
+            back[next].push(step);
+        }
+    }
+    let Some(mut start) = done.iter().position(|d| !d) else {
+        return Vec::new();
+    };
+    // Walk against the arrows until nothing new leads in.
+    loop {
+        let ahead = reach(start, edges);
+        let behind = reach(start, &back);
+        match behind.iter().filter(|s| !ahead.contains(*s)).min() {
+            Some(&earlier) => start = earlier,
+            None => {
+                let mut circle: Vec<usize> = ahead.intersection(&behind).copied().collect();
+                circle.sort_unstable();
+                return if circle.is_empty() {
+                    vec![start]
+                } else {
+                    circle
+                };
+            }
+        }
+    }
+}
+
+/// Defaults and constraints that are made or dropped with their table though they need something
+/// that another step of the circle makes or drops.
+fn parts_to_split(
+    steps: &[Step],
+    circle: &[usize],
+    needs: &dyn Fn(&Id) -> Vec<Id>,
+) -> BTreeSet<Id> {
+    let touched = |step: &Step| {
+        let ids = step.makes.iter().chain(&step.destroys);
+        ids.cloned().collect::<BTreeSet<Id>>()
+    };
+    let all: Vec<(usize, BTreeSet<Id>)> = circle.iter().map(|&i| (i, touched(&steps[i]))).collect();
+    let mut result = BTreeSet::new();
+    for (i, ids) in &all {
+        for id in ids {
+            let splits = matches!(id.kind(), Kind::Default | Kind::Constraint)
+                && *id != steps[*i].object
+                && needs(id)
+                    .iter()
+                    .any(|need| all.iter().any(|(j, other)| j != i && other.contains(need)));
+            if splits {
+                result.insert(id.clone());
+            }
+        }
+    }
+    result
+}

@@ -1,0 +1,187 @@
+//! From addresses in the catalog to ids: which object an address belongs to, and who needs whom.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::error::Result;
+use crate::postgres::Connection;
+
+use super::super::model::{Need, Object};
+use super::{class, number, text};
+
+/// Where an object, or a part of one, stands in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Address {
+    class: u32,
+    oid: u32,
+    sub: i32,
+}
+
+impl Address {
+    pub fn new(class: u32, oid: i64, sub: i64) -> Self {
+        Address {
+            class,
+            // Oids are 32 bits without a sign, column numbers 16 with one.
+            oid: u32::try_from(oid).unwrap_or_default(),
+            sub: i32::try_from(sub).unwrap_or_default(),
+        }
+    }
+
+    fn whole(self) -> Self {
+        Address { sub: 0, ..self }
+    }
+}
+
+/// How closely something belongs to a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Inside {
+    Internal,
+    Partition,
+    Auto,
+}
+
+/// Which object stands at which address, and what is only the inside of something else.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    objects: HashMap<Address, usize>,
+    /// An address that is no object of its own, and what it is part of.
+    inside: HashMap<Address, (Inside, Address)>,
+    /// What depends on something and is neither.
+    unknown: BTreeSet<(u32, u32)>,
+}
+
+impl Addresses {
+    pub fn insert(&mut self, address: Address, index: usize) {
+        self.objects.insert(address, index);
+    }
+
+    /// Of several wholes that something may be inside of, the closest counts.
+    fn put_inside(&mut self, part: Address, whole: Address, kind: char) {
+        let how = match kind {
+            'i' | 'e' => Inside::Internal,
+            'P' => Inside::Partition,
+            'a' | 'S' => Inside::Auto,
+            _ => return,
+        };
+        let entry = self.inside.entry(part).or_insert((how, whole));
+        if how < entry.0 {
+            *entry = (how, whole);
+        }
+    }
+
+    /// Catalog and oid of what is known to be there, and to nobody here.
+    pub fn unknown(&self) -> &BTreeSet<(u32, u32)> {
+        &self.unknown
+    }
+
+    /// The object at an address, or the one whose inside it is. An unknown column is its table.
+    pub fn find(&self, mut address: Address) -> Option<usize> {
+        // Insides nest a few levels deep; a longer way can only be a circle.
+        for _ in 0..8 {
+            if let Some(index) = self.objects.get(&address) {
+                return Some(*index);
+            }
+            address = match self.inside.get(&address) {
+                Some((_, outer)) => *outer,
+                None if address.sub != 0 => address.whole(),
+                None => return None,
+            };
+        }
+        None
+    }
+}
+
+/// Reads `pg_depend` once and fills in the needs of all objects.
+pub(super) async fn resolve(
+    connection: &mut Connection,
+    addresses: &mut Addresses,
+    objects: &mut [Object],
+) -> Result<()> {
+    let rows = connection
+        .fetch(
+            "select classid::int8, objid::int8, objsubid, refclassid::int8, refobjid::int8, \
+                    refobjsubid, deptype::text \
+             from pg_catalog.pg_depend where objid >= 16384 \
+             union all \
+             select 'pg_catalog.pg_type'::regclass::int8, rngmultitypid::int8, 0, \
+                    'pg_catalog.pg_type'::regclass::int8, rngtypid::int8, 0, 'i' \
+             from pg_catalog.pg_range where rngtypid >= 16384 \
+             union all \
+             select 'pg_catalog.pg_publication_rel'::regclass::int8, oid::int8, 0, \
+                    'pg_catalog.pg_publication'::regclass::int8, prpubid::int8, 0, 'i' \
+             from pg_catalog.pg_publication_rel \
+             union all \
+             select 'pg_catalog.pg_publication_namespace'::regclass::int8, oid::int8, 0, \
+                    'pg_catalog.pg_publication'::regclass::int8, pnpubid::int8, 0, 'i' \
+             from pg_catalog.pg_publication_namespace",
+            &[],
+        )
+        .await?;
+    let mut edges = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let address = |at: usize| -> Result<Address> {
+            let class = u32::try_from(number(row, at)?).unwrap_or_default();
+            Ok(Address::new(
+                class,
+                number(row, at + 1)?,
+                number(row, at + 2)?,
+            ))
+        };
+        let (from, to) = (address(0)?, address(3)?);
+        let kind = text(row, 6)?.chars().next().unwrap_or('n');
+        // A member of an extension is the extension; what is internal to something is that, and
+        // so is what goes with it unasked and is no object itself (a NOT NULL of its column).
+        if !addresses.objects.contains_key(&from) {
+            addresses.put_inside(from, to, kind);
+        }
+        edges.push((from, to, kind));
+    }
+    for (from, ..) in &edges {
+        if addresses.find(*from).is_none() {
+            addresses.unknown.insert((from.class, from.oid));
+        }
+    }
+    for (from, to, kind) in edges {
+        // A member that goes leaves its publication or operator family standing.
+        let member = matches!(
+            from.class,
+            class::PUBLICATION_REL | class::PUBLICATION_NAMESPACE | class::AMOP | class::AMPROC
+        );
+        let (Some(from), Some(to)) = (addresses.find(from), addresses.find(to)) else {
+            continue;
+        };
+        if from != to {
+            let need = Need {
+                id: objects[to].id.clone(),
+                auto: !member && matches!(kind, 'a' | 'i' | 'P' | 'S'),
+            };
+            objects[from].needs.push(need);
+        }
+    }
+    columns_need_their_tables(addresses, objects);
+    for object in objects {
+        object.needs.sort();
+        // Sorted, the automatic one of two comes second: it is the one that tells.
+        object.needs.reverse();
+        object.needs.dedup_by(|b, a| a.id == b.id);
+        object.needs.reverse();
+    }
+    Ok(())
+}
+
+/// A column and its table are one in `pg_depend`.
+fn columns_need_their_tables(addresses: &Addresses, objects: &mut [Object]) {
+    let parts: Vec<(usize, Address)> = addresses
+        .objects
+        .iter()
+        .filter(|(address, _)| address.class == class::CLASS && address.sub != 0)
+        .map(|(address, index)| (*index, address.whole()))
+        .collect();
+    for (index, whole) in parts {
+        if let Some(table) = addresses.find(whole)
+            && table != index
+        {
+            let id = objects[table].id.clone();
+            objects[index].needs.push(Need { id, auto: true });
+        }
+    }
+}

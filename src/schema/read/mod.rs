@@ -1,0 +1,325 @@
+//! The catalog as objects: one set-based query for each kind, in one snapshot.
+//!
+//! Every query gives the address of an object in the catalog (`oid`, `sub`), its `schema`, `name`
+//! and `part`, and then its properties, named as the rules know them. Comments and dependencies
+//! are the same for all kinds: they are read once, by address.
+
+mod address;
+mod code;
+mod data;
+mod foreign;
+mod relations;
+mod search;
+mod sweep;
+mod types;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::postgres::{self, Cell, Connection, PgRow};
+
+use super::model::{Id, Kind, Need, Object, Schema, Value};
+use address::{Address, Addresses};
+
+/// How one kind is read. `class` is the catalog that its addresses are in.
+pub(super) struct Query {
+    pub kind: Kind,
+    pub class: u32,
+    pub sql: String,
+}
+
+/// The catalogs, by their oids, which are the same on every server.
+pub(super) mod class {
+    pub const TYPE: u32 = 1247;
+    pub const PROC: u32 = 1255;
+    pub const CLASS: u32 = 1259;
+    pub const FOREIGN_SERVER: u32 = 1417;
+    pub const USER_MAPPING: u32 = 1418;
+    pub const FOREIGN_DATA_WRAPPER: u32 = 2328;
+    pub const ACCESS_METHOD: u32 = 2601;
+    pub const ATTRDEF: u32 = 2604;
+    pub const CAST: u32 = 2605;
+    pub const CONSTRAINT: u32 = 2606;
+    pub const CONVERSION: u32 = 2607;
+    pub const LANGUAGE: u32 = 2612;
+    pub const NAMESPACE: u32 = 2615;
+    pub const OPCLASS: u32 = 2616;
+    pub const OPERATOR: u32 = 2617;
+    pub const REWRITE: u32 = 2618;
+    pub const TRIGGER: u32 = 2620;
+    pub const OPFAMILY: u32 = 2753;
+    pub const EXTENSION: u32 = 3079;
+    pub const POLICY: u32 = 3256;
+    pub const STATISTIC: u32 = 3381;
+    pub const COLLATION: u32 = 3456;
+    pub const EVENT_TRIGGER: u32 = 3466;
+    pub const TRANSFORM: u32 = 3576;
+    pub const TS_DICT: u32 = 3600;
+    pub const TS_PARSER: u32 = 3601;
+    pub const TS_CONFIG: u32 = 3602;
+    pub const TS_TEMPLATE: u32 = 3764;
+    pub const PUBLICATION: u32 = 6104;
+    pub const DEFAULT_ACL: u32 = 826;
+    pub const AMOP: u32 = 2602;
+    pub const AMPROC: u32 = 2603;
+    pub const PUBLICATION_REL: u32 = 6106;
+    pub const PUBLICATION_NAMESPACE: u32 = 6237;
+}
+
+/// Reads the whole schema of the connection's database, in one read-only snapshot and with the
+/// same number of queries however large it is.
+///
+/// # Errors
+/// `Postgres` where the server refuses a query; the session is left outside a transaction.
+pub async fn read(connection: &mut Connection) -> Result<Schema> {
+    // What is printed must not depend on the session: names are qualified because nothing is on
+    // the path, and constants look the same everywhere.
+    connection
+        .execute(
+            "begin transaction isolation level repeatable read, read only; \
+             set local search_path = ''; set local datestyle = 'ISO'; \
+             set local intervalstyle = 'postgres'; set local extra_float_digits = 1; \
+             set local timezone = 'UTC'; set local bytea_output = 'hex'; \
+             set local quote_all_identifiers = off; set local row_security = off; \
+             set local jit = off; set local statement_timeout = 0",
+        )
+        .await?;
+    let schema = read_snapshot(connection).await;
+    let end = connection.execute("rollback").await;
+    let schema = schema?;
+    end?;
+    Ok(schema)
+}
+
+async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
+    let version: i32 = connection
+        .fetch_value(
+            "select pg_catalog.current_setting('server_version_num')::pg_catalog.int4",
+            &[],
+        )
+        .await?
+        .unwrap_or_default();
+    let version = version.unsigned_abs();
+    let role: String = connection
+        .fetch_value("select current_user::pg_catalog.text", &[])
+        .await?
+        .unwrap_or_default();
+
+    let comments = comments(connection).await?;
+    let mut objects: Vec<Object> = Vec::new();
+    let mut addresses = Addresses::default();
+    for query in queries(version) {
+        let rows = connection
+            .fetch(&query.sql, &[])
+            .await
+            .map_err(|e| e.context(format_args!("cannot read every {}", query.kind)))?;
+        take(&query, &rows, &comments, &mut objects, &mut addresses)?;
+    }
+    address::resolve(connection, &mut addresses, &mut objects).await?;
+    inherit(&mut objects);
+    let children = objects
+        .iter()
+        .filter(|o| o.id.kind() == Kind::Table)
+        .flat_map(parents_of)
+        .map(|(schema, name)| Id::new(Kind::Table, &schema, &name, ""))
+        .collect();
+    let mut schema = Schema {
+        children,
+        objects: objects.into_iter().map(|o| (o.id.clone(), o)).collect(),
+        unmodelled: sweep::read(connection, &addresses).await?,
+        role,
+        version,
+        casts: casts(connection).await?,
+    };
+    schema.unmodelled.sort();
+    Ok(schema)
+}
+
+fn queries(version: u32) -> impl Iterator<Item = Query> {
+    relations::queries(version)
+        .into_iter()
+        .chain(types::queries(version))
+        .chain(code::queries(version))
+        .chain(search::queries(version))
+        .chain(foreign::queries(version))
+        .chain(data::queries(version))
+}
+
+/// Turns rows into objects. The first five columns are the address and the name.
+fn take(
+    query: &Query,
+    rows: &[PgRow],
+    comments: &HashMap<Address, String>,
+    objects: &mut Vec<Object>,
+    addresses: &mut Addresses,
+) -> Result<()> {
+    let Some(first) = rows.first() else {
+        return Ok(());
+    };
+    let mut names: Vec<String> = postgres::column_names(first).split_off(5);
+    names.push("comment".into());
+    let names: Arc<[String]> = names.into();
+    for row in rows {
+        let address = Address::new(query.class, number(row, 0)?, number(row, 1)?);
+        let id = Id::new(query.kind, &text(row, 2)?, &text(row, 3)?, &text(row, 4)?);
+        let mut values = Vec::with_capacity(names.len());
+        for index in 5..names.len() + 4 {
+            values.push(match postgres::cell(row, index)? {
+                Cell::Null | Cell::Flag(false) => None,
+                Cell::Flag(true) => Some(Value::Text("true".into())),
+                Cell::Number(n) => Some(Value::Text(n.to_string().into())),
+                Cell::Text(text) => Some(Value::Text(text.into())),
+                Cell::List(list) => Some(Value::List(list)),
+            });
+        }
+        values.push(
+            comments
+                .get(&address)
+                .map(|c| Value::Text(c.as_str().into())),
+        );
+        addresses.insert(address, objects.len());
+        objects.push(Object::new(id, names.clone(), values));
+    }
+    Ok(())
+}
+
+fn number(row: &PgRow, index: usize) -> Result<i64> {
+    match postgres::cell(row, index)? {
+        Cell::Number(n) => Ok(n),
+        _ => Ok(0),
+    }
+}
+
+fn text(row: &PgRow, index: usize) -> Result<String> {
+    match postgres::cell(row, index)? {
+        Cell::Text(text) => Ok(text),
+        _ => Ok(String::new()),
+    }
+}
+
+async fn comments(connection: &mut Connection) -> Result<HashMap<Address, String>> {
+    let rows = connection
+        .fetch(
+            "select classoid::int8, objoid::int8, objsubid, description \
+             from pg_catalog.pg_description \
+             where objoid >= 16384 \
+                or classoid in ('pg_catalog.pg_namespace'::regclass, 'pg_catalog.pg_extension'::regclass)",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let class = u32::try_from(number(row, 0)?).unwrap_or_default();
+            let address = Address::new(class, number(row, 1)?, number(row, 2)?);
+            Ok((address, text(row, 3)?))
+        })
+        .collect()
+}
+
+/// How one type becomes another, by the names that `format_type` gives them.
+async fn casts(connection: &mut Connection) -> Result<HashMap<(String, String), char>> {
+    let rows = connection
+        .fetch(
+            "select pg_catalog.format_type(castsource, null), \
+                    pg_catalog.format_type(casttarget, null), castcontext::text \
+             from pg_catalog.pg_cast where castsource <> casttarget",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let context = text(row, 2)?.chars().next().unwrap_or('e');
+            Ok(((text(row, 0)?, text(row, 1)?), context))
+        })
+        .collect()
+}
+
+/// What a child table got from its parents goes with the parents' own: the catalog keeps no
+/// dependency for that.
+fn inherit(objects: &mut [Object]) {
+    let parents: HashMap<(String, String), Vec<(String, String)>> = objects
+        .iter()
+        .filter(|o| o.id.kind() == Kind::Table && !o.list("_parents").is_empty())
+        .map(|o| {
+            let child = (o.id.schema().to_owned(), o.id.name().to_owned());
+            (child, parents_of(o))
+        })
+        .collect();
+    if parents.is_empty() {
+        return;
+    }
+    let known: BTreeMap<Id, ()> = objects
+        .iter()
+        .filter(|o| matches!(o.id.kind(), Kind::Column | Kind::Constraint))
+        .map(|o| (o.id.clone(), ()))
+        .collect();
+    for object in objects {
+        let id = object.id.clone();
+        if !known.contains_key(&id) || !object.flag("_inherited") {
+            continue;
+        }
+        let child = (id.schema().to_owned(), id.name().to_owned());
+        for (schema, name) in parents.get(&child).into_iter().flatten() {
+            let parent = Id::new(id.kind(), schema, name, id.part());
+            if known.contains_key(&parent) {
+                object.needs.push(Need {
+                    id: parent,
+                    auto: true,
+                });
+            }
+        }
+        object.needs.sort();
+    }
+}
+
+/// The tables that a table inherits from or is a partition of, as `(schema, name)`.
+fn parents_of(table: &Object) -> Vec<(String, String)> {
+    let list = table.list("_parents");
+    list.chunks_exact(2)
+        .map(|pair| (pair[0].clone(), pair[1].clone()))
+        .collect()
+}
+
+/// Pieces of SQL that many queries share.
+mod sql {
+    /// Joins the schema of an object, and leaves out what belongs to Postgres.
+    pub fn schema(alias: &str, oid: &str) -> String {
+        format!(
+            "join pg_catalog.pg_namespace {alias} on {alias}.oid = {oid} \
+             and {alias}.nspname <> 'information_schema' and {alias}.nspname !~ '^pg_' "
+        )
+    }
+
+    /// True for what does not belong to an extension.
+    pub fn own(class: &str, oid: &str) -> String {
+        format!(
+            "not exists (select from pg_catalog.pg_depend own where own.classid = 'pg_catalog.{class}'::regclass \
+             and own.objid = {oid} and own.objsubid = 0 and own.deptype = 'e') "
+        )
+    }
+
+    /// Grants as a list of `role=PRIVILEGE,PRIVILEGE*` (`*` with grant option, no role: everybody);
+    /// null where they are what `kind` has by default.
+    pub fn acl(acl: &str, kind: char, owner: &str) -> String {
+        format!(
+            "case when {acl} is null or ({acl} @> pg_catalog.acldefault('{kind}', {owner}) \
+               and {acl} <@ pg_catalog.acldefault('{kind}', {owner})) then null \
+             else {} end as acl",
+            acl_list(acl)
+        )
+    }
+
+    pub fn acl_list(acl: &str) -> String {
+        format!(
+            "array(select case a.grantee when 0 then '' else pg_catalog.pg_get_userbyid(a.grantee) end || '=' \
+               || pg_catalog.string_agg(a.privilege_type || case when a.is_grantable then '*' else '' end, ',' \
+                  order by a.privilege_type) \
+             from pg_catalog.aclexplode({acl}) a group by a.grantee order by 1)"
+        )
+    }
+
+    pub fn owner(oid: &str) -> String {
+        format!("pg_catalog.pg_get_userbyid({oid})::text as owner")
+    }
+}

@@ -1,0 +1,521 @@
+//! Columns of tables, and their defaults.
+
+use super::super::expand::Context;
+use super::super::model::{Id, Kind, Object};
+use super::super::plan::{HazardKind, LockMode, Step};
+use super::super::text;
+use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, sequences, table_of};
+
+pub(in super::super) struct Columns;
+pub(in super::super) struct Defaults;
+
+fn table_id(part: &Id) -> Id {
+    part.beside(Kind::Table, "")
+}
+
+/// A column as CREATE TABLE and ADD COLUMN take it, with the default that is made with it.
+pub(super) fn clause(cx: &Context, column: &Object) -> String {
+    let mut sql = format!("{} {}", text::ident(column.id.part()), column.get("type"));
+    if let Some(collation) = column.text("collation") {
+        sql.push_str(&format!(" COLLATE {collation}"));
+    }
+    sql.push_str(&attributes(cx, column));
+    sql
+}
+
+/// What follows the type: options, default, identity, generated, not null.
+pub(super) fn attributes(cx: &Context, column: &Object) -> String {
+    let mut sql = String::new();
+    if !column.list("foreign_options").is_empty() {
+        sql.push_str(&text::with_foreign_options(column.list("foreign_options")));
+    }
+    if let Some(default) = inline_default(cx, column) {
+        sql.push_str(&format!(" DEFAULT {}", default.get("definition")));
+    }
+    if let Some(expression) = column.text("expression") {
+        let how = column.get("generated");
+        sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {how}"));
+    }
+    if column.flag("not_null") {
+        sql.push_str(&not_null(column));
+    }
+    if let Some(identity) = column.text("identity") {
+        sql.push_str(&format!(
+            " GENERATED {identity} AS IDENTITY{}",
+            sequences::identity_options(column)
+        ));
+    }
+    sql
+}
+
+fn not_null(column: &Object) -> String {
+    let name = column
+        .text("not_null_name")
+        .map(|name| format!(" CONSTRAINT {}", text::ident(name)))
+        .unwrap_or_default();
+    let inherit = if column.flag("not_null_no_inherit") {
+        " NO INHERIT"
+    } else {
+        ""
+    };
+    format!("{name} NOT NULL{inherit}")
+}
+
+fn inline_default<'a>(cx: &Context<'a>, column: &Object) -> Option<&'a Object> {
+    let id = column.id.beside(Kind::Default, column.id.part());
+    let default = cx.to.get(&id)?;
+    (cx.created(&id) && !cx.is_apart(&id)).then_some(default)
+}
+
+/// Whether a parent's statement carries over to this part: the link stands before and after.
+pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
+    if !object.flag("_inherited") {
+        return None;
+    }
+    let table = table_id(&object.id);
+    if !cx.stays(&table) {
+        return None;
+    }
+    let linked = |schema: &super::super::model::Schema, parent: &Id| {
+        schema.get(&table).is_some_and(|t| {
+            t.list("_parents")
+                .chunks_exact(2)
+                .any(|p| p[0] == parent.schema() && p[1] == parent.name())
+        })
+    };
+    object
+        .needs
+        .iter()
+        .map(|need| &need.id)
+        .find(|id| {
+            id.kind() == object.id.kind()
+                && (id.schema(), id.name()) != (object.id.schema(), object.id.name())
+                && linked(cx.from, id)
+                && linked(cx.to, id)
+        })
+        .cloned()
+}
+
+impl Rules for Columns {
+    fn maker(&self, cx: &Context, column: &Object) -> Option<Id> {
+        let table = table_id(&column.id);
+        if cx.created(&table) {
+            return Some(table);
+        }
+        from_parent(cx, column).filter(|parent| cx.created(parent))
+    }
+
+    fn create(&self, cx: &Context, column: &Object) -> Vec<Step> {
+        let table = table_id(&column.id);
+        let sql = format!(
+            "{} ADD COLUMN {}",
+            alter_table(cx, &column.id),
+            clause(cx, column)
+        );
+        let mut step = Step::create(&column.id, sql).locking(LockMode::AccessExclusive, &table);
+        let default = inline_default(cx, column);
+        let rewrites = column.text("generated") == Some("STORED")
+            || column.text("identity").is_some()
+            || default.is_some_and(|d| d.get("definition").contains('('));
+        if rewrites {
+            step = step.rewriting(&table);
+        }
+        let empty = default.is_none()
+            && column.text("expression").is_none()
+            && column.text("identity").is_none();
+        if column.flag("not_null") && empty {
+            let message = "fails where the table has rows: a new column is null in them";
+            step = step.hazard(HazardKind::DependsOnRows, message);
+        }
+        vec![step]
+    }
+
+    fn finish(&self, cx: &Context, column: &Object) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let made_with_parent = from_parent(cx, column).is_some_and(|p| cx.created(&p));
+        storage(cx, None, column, &mut steps);
+        if made_with_parent && column.text("sequence_persistence").is_some() {
+            return steps;
+        }
+        steps.extend(sequences::identity_persistence(cx, None, column));
+        steps
+    }
+
+    fn drop(&self, cx: &Context, column: &Object) -> Vec<Step> {
+        let sql = format!(
+            "{} DROP COLUMN {}",
+            alter_table(cx, &column.id),
+            text::ident(column.id.part())
+        );
+        let step =
+            Step::drop(&column.id, sql).locking(LockMode::AccessExclusive, &table_id(&column.id));
+        if column.text("expression").is_some() {
+            return vec![step];
+        }
+        vec![step.hazard(
+            HazardKind::DataLoss,
+            format!("every value of {} goes away", column.id),
+        )]
+    }
+
+    fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+        let mut steps = Vec::new();
+        let was = from.text("generated");
+        let is = to.text("generated");
+        // A plain column cannot become a computed one in place, nor a virtual one any other.
+        if (was != is && (is.is_some() || was == Some("VIRTUAL")))
+            || (changed.has("expression") && is.is_some() && cx.from.version < 170_000)
+        {
+            return Alter::Rebuild;
+        }
+        let inherited =
+            from_parent(cx, to).is_some_and(|parent| same_change(cx, &parent, from, to));
+        let only = alter_only(cx, &to.id);
+        let alter =
+            |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
+        let table = table_id(&to.id);
+        let exclusive =
+            |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+        if was.is_some() && is.is_none() {
+            steps.push(exclusive(alter("DROP EXPRESSION")));
+        }
+        if from.text("identity").is_some() && to.text("identity").is_none() {
+            steps.push(exclusive(alter("DROP IDENTITY")));
+        }
+        let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
+        if (changed.any(&["type", "collation"]) || retyped) && !inherited {
+            steps.push(retype(cx, from, to, retyped));
+        }
+        if was.is_some() && is.is_some() && changed.has("expression") {
+            let sql = alter(&format!("SET EXPRESSION AS ({})", to.get("expression")));
+            steps.push(exclusive(sql).rewriting(&table));
+        }
+        nullability(cx, from, to, changed, inherited, &mut steps);
+        sequences::alter_identity(cx, from, to, &mut steps);
+        steps.extend(sequences::identity_persistence(cx, Some(from), to));
+        storage(cx, Some(from), to, &mut steps);
+        let options =
+            text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
+        if !options.is_empty() {
+            steps.push(exclusive(alter(&format!("OPTIONS ({options})"))));
+        }
+        Alter::Steps(steps)
+    }
+
+    fn loss(&self, _: &Context, column: &Object, lost: &Id) -> Loss {
+        match lost.kind() {
+            // A computed value can be computed again; anything else must be kept.
+            _ if column.text("expression").is_some() => Loss::Rebuild,
+            Kind::Table if *lost == table_id(&column.id) => Loss::Rebuild,
+            _ => Loss::Alter,
+        }
+    }
+
+    fn disturbs(&self, cx: &Context, from: &Object, to: &Object, dependent: &Object) -> bool {
+        let retyped = from.text("type") != to.text("type")
+            || from.text("collation") != to.text("collation")
+            || cx.lost(&to.id).any(|lost| cx.is_remade(lost));
+        if !retyped {
+            return false;
+        }
+        match dependent.id.kind() {
+            Kind::View
+            | Kind::MaterializedView
+            | Kind::Rule
+            | Kind::Policy
+            | Kind::Trigger
+            | Kind::Function
+            | Kind::Procedure
+            | Kind::Publication => true,
+            Kind::Column => dependent.text("expression").is_some(),
+            Kind::Default => !default_survives(from, to),
+            Kind::Constraint => {
+                dependent.get("form") == "foreign key" && from.text("_base") != to.text("_base")
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether the parent's column goes through the same change of type and nullability.
+fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object) -> bool {
+    let (Some(old), Some(new)) = (cx.from.get(parent), cx.to.get(parent)) else {
+        return false;
+    };
+    ["type", "collation", "not_null"]
+        .iter()
+        .all(|name| old.text(name) == from.text(name) && new.text(name) == to.text(name))
+}
+
+/// Defaults that Postgres converts by itself when numbers or texts change among themselves.
+fn default_survives(from: &Object, to: &Object) -> bool {
+    const NUMBERS: &[&str] = &[
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric",
+        "real",
+        "double precision",
+    ];
+    const TEXTS: &[&str] = &["text", "character varying"];
+    let (from, to) = (from.get("_base"), to.get("_base"));
+    from == to && !from.contains('.')
+        || [NUMBERS, TEXTS]
+            .iter()
+            .any(|group| group.contains(&from) && group.contains(&to))
+}
+
+fn retype(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Step {
+    let name = text::ident(to.id.part());
+    let mut sql = format!(
+        "{} ALTER COLUMN {name} TYPE {}",
+        alter_table(cx, &to.id),
+        to.get("type")
+    );
+    if let Some(collation) = to.text("collation") {
+        sql.push_str(&format!(" COLLATE {collation}"));
+    }
+    let foreign = table_of(cx, &to.id).is_some_and(|t| t.get("form") == "foreign");
+    let using = if foreign {
+        None
+    } else {
+        using(cx, from, to, same_name)
+    };
+    if let Some(using) = &using {
+        sql.push_str(&format!(" USING {using}"));
+    }
+    let table = table_id(&to.id);
+    let mut step = Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+    if !foreign && !only_widens(from, to) {
+        step = step.rewriting(&table);
+        if using.is_some() || narrows(from, to) {
+            let message = format!(
+                "fails where a value of {} is not one of type {}",
+                to.id,
+                to.get("type")
+            );
+            step = step.hazard(HazardKind::DependsOnRows, message);
+        }
+    }
+    step
+}
+
+/// How old values become new ones, where Postgres does not know it by itself.
+fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Option<String> {
+    let name = text::ident(to.id.part());
+    let wanted = to.get("type");
+    let (old, new) = (from.get("_base"), to.get("_base"));
+    if same_name && old == new {
+        // The type has the same name and is another one: through its text.
+        let array = if wanted.ends_with("[]") { "[]" } else { "" };
+        return Some(format!("{name}::text{array}::{wanted}"));
+    }
+    if old == new {
+        return None;
+    }
+    let is_text = |t: &str| matches!(t, "text" | "character varying" | "character" | "name");
+    let cast = |from: &str, to: &str| {
+        cx.from
+            .casts
+            .get(&(from.to_owned(), to.to_owned()))
+            .copied()
+    };
+    let element = |t: &str| t.strip_suffix("[]").unwrap_or(t).to_owned();
+    let both_arrays = old.ends_with("[]") == new.ends_with("[]");
+    match cast(&element(old), &element(new)) {
+        Some('i' | 'a') if both_arrays => None,
+        Some(_) if both_arrays => Some(format!("{name}::{wanted}")),
+        _ if is_text(new) && !old.ends_with("[]") => None,
+        _ if is_text(old) || (both_arrays && is_text(&element(old))) => {
+            Some(format!("{name}::{wanted}"))
+        }
+        _ if both_arrays && old.ends_with("[]") => Some(format!("{name}::text[]::{wanted}")),
+        _ => Some(format!("{name}::text::{wanted}")),
+    }
+}
+
+/// Changes of type that touch no row: a longer varchar, varchar to text.
+fn only_widens(from: &Object, to: &Object) -> bool {
+    if from.text("collation") != to.text("collation") && from.text("type") == to.text("type") {
+        return true;
+    }
+    let length = |t: &Object| {
+        let text = t.get("type").strip_prefix("character varying")?;
+        match text {
+            "" => Some(u32::MAX),
+            _ => text.trim_matches(['(', ')']).parse().ok(),
+        }
+    };
+    match (length(from), length(to)) {
+        (Some(old), Some(new)) => new >= old,
+        (Some(_), None) => to.get("type") == "text",
+        (None, Some(u32::MAX)) => from.get("type") == "text",
+        _ => false,
+    }
+}
+
+/// The same type with other limits, or a smaller number.
+fn narrows(from: &Object, to: &Object) -> bool {
+    let size = |t: &str| {
+        ["smallint", "integer", "bigint", "numeric"]
+            .iter()
+            .position(|n| *n == t)
+    };
+    match (size(from.get("_base")), size(to.get("_base"))) {
+        (Some(old), Some(new)) if old != new => new < old,
+        _ => from.get("_base") == to.get("_base") || to.get("_base") == "character varying",
+    }
+}
+
+fn nullability(
+    cx: &Context,
+    from: &Object,
+    to: &Object,
+    changed: &Changed,
+    inherited: bool,
+    steps: &mut Vec<Step>,
+) {
+    if !changed.any(&[
+        "not_null",
+        "not_null_name",
+        "not_null_no_inherit",
+        "not_null_not_valid",
+    ]) || inherited
+    {
+        return;
+    }
+    let table = table_id(&to.id);
+    let name = text::ident(to.id.part());
+    let alter = alter_table(cx, &to.id);
+    let exclusive =
+        |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+    if !changed.has("not_null") && from.flag("not_null") {
+        let default = format!("{}_{}_not_null", to.id.name(), to.id.part());
+        let of = |o: &Object| o.text("not_null_name").unwrap_or(&default).to_owned();
+        if changed.has("not_null_name") {
+            steps.push(exclusive(format!(
+                "{alter} RENAME CONSTRAINT {} TO {}",
+                text::ident(&of(from)),
+                text::ident(&of(to))
+            )));
+        }
+        if changed.has("not_null_not_valid") && from.flag("not_null_not_valid") {
+            let sql = format!("{alter} VALIDATE CONSTRAINT {}", text::ident(&of(to)));
+            steps.push(exclusive(sql));
+        }
+        if changed.has("not_null_no_inherit") {
+            let how = if to.flag("not_null_no_inherit") {
+                "NO INHERIT"
+            } else {
+                "INHERIT"
+            };
+            let sql = format!("{alter} ALTER CONSTRAINT {} {how}", text::ident(&of(to)));
+            steps.push(exclusive(sql));
+        }
+        return;
+    }
+    if to.flag("not_null") {
+        let sql = match to.text("not_null_name") {
+            Some(constraint) => format!(
+                "{alter} ADD CONSTRAINT {} NOT NULL {name}{}",
+                text::ident(constraint),
+                if to.flag("not_null_no_inherit") {
+                    " NO INHERIT"
+                } else {
+                    ""
+                },
+            ),
+            None => format!("{alter} ALTER COLUMN {name} SET NOT NULL"),
+        };
+        steps.push(
+            exclusive(sql)
+                .hazard(
+                    HazardKind::FullScan,
+                    format!("{table} is read while it is locked"),
+                )
+                .hazard(
+                    HazardKind::DependsOnRows,
+                    format!("fails where {} is null", to.id),
+                ),
+        );
+    } else {
+        steps.push(exclusive(format!(
+            "{alter} ALTER COLUMN {name} DROP NOT NULL"
+        )));
+    }
+}
+
+/// How values are kept, and how the planner looks at them.
+pub(super) fn storage(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step>) {
+    let relation = alter_only(cx, &to.id);
+    let relation = relation.replace("ALTER VIEW", "ALTER TABLE");
+    let column = format!("{relation} ALTER COLUMN {}", text::ident(to.id.part()));
+    let differs = |name: &str| from.and_then(|f| f.text(name)) != to.text(name);
+    let mut push = |sql: String| steps.push(Step::detail(&to.id, sql));
+    if differs("storage") {
+        let storage = to.text("storage").unwrap_or("DEFAULT");
+        // DEFAULT is understood from 16 on.
+        if storage != "DEFAULT" || cx.from.version >= 160_000 {
+            push(format!("{column} SET STORAGE {storage}"));
+        } else {
+            push(format!("{column} SET STORAGE EXTENDED"));
+        }
+    }
+    if differs("compression") {
+        let method = to.text("compression").unwrap_or("default");
+        push(format!("{column} SET COMPRESSION {method}"));
+    }
+    if differs("statistics") {
+        let target = to.text("statistics").unwrap_or("-1");
+        push(format!("{column} SET STATISTICS {target}"));
+    }
+    let none: &[String] = &[];
+    let old = from.map_or(none, |f| f.list("options"));
+    let (set, reset) = text::parameter_changes(old, to.list("options"));
+    if !set.is_empty() {
+        push(format!("{column} SET ({})", text::parameters(&set)));
+    }
+    if !reset.is_empty() {
+        push(format!("{column} RESET ({})", reset.join(", ")));
+    }
+}
+
+impl Rules for Defaults {
+    fn maker(&self, cx: &Context, default: &Object) -> Option<Id> {
+        let column = default.id.beside(Kind::Column, default.id.part());
+        (cx.created(&column) && !cx.is_apart(&default.id)
+            // What a parent's statement makes has the parent's default.
+            && cx.to.get(&column).is_some_and(|c| cx.created(&table_id(&c.id)) || from_parent(cx, c).is_none_or(|p| !cx.created(&p))))
+        .then_some(column)
+    }
+
+    fn create(&self, cx: &Context, default: &Object) -> Vec<Step> {
+        vec![set_default(cx, default)]
+    }
+
+    fn drop(&self, cx: &Context, default: &Object) -> Vec<Step> {
+        let sql = format!(
+            "{} ALTER COLUMN {} DROP DEFAULT",
+            alter_only(cx, &default.id),
+            text::ident(default.id.part())
+        );
+        vec![Step::drop(&default.id, sql)]
+    }
+
+    fn alter(&self, cx: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
+        let mut step = set_default(cx, to);
+        step.action = super::super::plan::Action::Alter;
+        step.makes.clear();
+        Alter::Steps(vec![step])
+    }
+}
+
+fn set_default(cx: &Context, default: &Object) -> Step {
+    let sql = format!(
+        "{} ALTER COLUMN {} SET DEFAULT {}",
+        alter_only(cx, &default.id),
+        text::ident(default.id.part()),
+        default.get("definition")
+    );
+    Step::create(&default.id, sql)
+}

@@ -1,0 +1,221 @@
+//! Indexes that belong to no constraint.
+
+use super::super::expand::Context;
+use super::super::model::{Id, Kind, Object};
+use super::super::plan::{HazardKind, LockMode, Step};
+use super::super::text;
+use super::{Alter, Changed, Rules, tables};
+
+pub(in super::super) struct Indexes;
+
+fn table_of(index: &Object) -> Id {
+    match index.list("_table") {
+        [schema, name] => Id::new(Kind::Table, schema, name, ""),
+        _ => index.id.clone(),
+    }
+}
+
+impl Rules for Indexes {
+    fn create(&self, cx: &Context, index: &Object) -> Vec<Step> {
+        let table = table_of(index);
+        let sql = with_parameters(index);
+        let mut step = Step::create(&index.id, sql).locking(LockMode::Share, &table);
+        if !cx.created(&table) {
+            let message = format!("{table} cannot be written to while the index is built");
+            step = step.hazard(HazardKind::IndexBuild, message);
+            if index.flag("_unique") {
+                let message = format!("fails where rows of {table} are the same");
+                step = step.hazard(HazardKind::DependsOnRows, message);
+            }
+        }
+        vec![step]
+    }
+
+    fn finish(&self, cx: &Context, index: &Object) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let path = index.id.path();
+        settings(cx, None, index, &path, "", &mut steps);
+        if let Some(parent) = index.text("parent") {
+            steps.push(attach(index, parent));
+        }
+        steps
+    }
+
+    fn drop(&self, _: &Context, index: &Object) -> Vec<Step> {
+        let sql = format!("DROP INDEX {}", index.id.path());
+        vec![Step::drop(&index.id, sql).locking(LockMode::AccessExclusive, &table_of(index))]
+    }
+
+    fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+        let in_place = [
+            "options",
+            "tablespace",
+            "clustered",
+            "replica_identity",
+            "statistics",
+            "parent",
+            "invalid",
+        ];
+        if !changed.only(&in_place) || (changed.has("parent") && from.text("parent").is_some()) {
+            return Alter::Rebuild;
+        }
+        if from.flag("invalid") && !to.flag("invalid") {
+            return Alter::Rebuild;
+        }
+        let mut steps = Vec::new();
+        let path = to.id.path();
+        settings(cx, Some(from), to, &path, "options", &mut steps);
+        // These read their parameters when they are built.
+        let built_in = ["btree", "hash", "gist", "gin", "spgist"];
+        if changed.has("options") && !built_in.contains(&to.get("_method")) {
+            let table = table_of(to);
+            steps.push(
+                Step::alter(&to.id, format!("REINDEX INDEX {path}"))
+                    .locking(LockMode::AccessExclusive, &table)
+                    .hazard(
+                        HazardKind::IndexBuild,
+                        format!("{table} cannot be written to while the index is built"),
+                    ),
+            );
+        }
+        if let Some(parent) = to.text("parent").filter(|_| changed.has("parent")) {
+            steps.push(attach(to, parent));
+        }
+        Alter::Steps(steps)
+    }
+}
+
+/// The definition with its storage parameters where they belong: before the tablespace or the
+/// predicate. Where that place is not sure, they are set afterwards.
+fn with_parameters(index: &Object) -> String {
+    let definition = index.get("definition");
+    let options = index.list("options");
+    if options.is_empty() || definition.contains(" WITH (") {
+        return definition.to_owned();
+    }
+    let with = format!(" WITH ({})", text::parameters(options));
+    match definition.split_once(" WHERE ") {
+        None => format!("{definition}{with}"),
+        // An expression could hold the word too; then the first one is not the clause.
+        Some((head, tail))
+            if head.matches('(').count() == head.matches(')').count() && !head.contains('\'') =>
+        {
+            format!("{head}{with} WHERE {tail}")
+        }
+        Some(_) => definition.to_owned(),
+    }
+}
+
+fn attach(index: &Object, parent: &str) -> Step {
+    let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {}", index.id.path());
+    let parents = index.needs.iter().map(|need| need.id.clone());
+    let parents: Vec<Id> = parents
+        .filter(|id| matches!(id.kind(), Kind::Index | Kind::Constraint))
+        .collect();
+    Step::detail(&index.id, sql)
+        .needing(parents)
+        .needing([tables::attached(&table_of(index))])
+}
+
+/// What can be set on an index, of its own or of a constraint: parameters (the property `options`;
+/// empty for none), tablespace, marks and statistics. `path` names the index.
+pub(super) fn settings(
+    cx: &Context,
+    from: Option<&Object>,
+    to: &Object,
+    path: &str,
+    options: &str,
+    steps: &mut Vec<Step>,
+) {
+    let none: &[String] = &[];
+    let list = |object: Option<&Object>, name: &str| object.map_or(none, |o| o.list(name)).to_vec();
+    let differs = |name: &str| from.and_then(|f| f.value(name)) != to.value(name);
+    let mut push = |sql: String| steps.push(Step::detail(&to.id, sql));
+    let unset = options.is_empty()
+        && !to.list("options").is_empty()
+        && !with_parameters(to).contains(" WITH (");
+    let options = if unset { "options" } else { options };
+    let (set, reset) = text::parameter_changes(&list(from, options), to.list(options));
+    if !set.is_empty() {
+        push(format!(
+            "ALTER INDEX {path} SET ({})",
+            text::parameters(&set)
+        ));
+    }
+    if !reset.is_empty() {
+        push(format!("ALTER INDEX {path} RESET ({})", reset.join(", ")));
+    }
+    if differs("tablespace") {
+        let space = to.text("tablespace").unwrap_or("pg_default");
+        push(format!(
+            "ALTER INDEX {path} SET TABLESPACE {}",
+            text::ident(space)
+        ));
+    }
+    let statistics = if to.id.kind() == Kind::Index {
+        "statistics"
+    } else {
+        "index_statistics"
+    };
+    let (old, new) = (list(from, statistics), to.list(statistics));
+    for (column, target) in text::options(new).filter(|(c, t)| !old.contains(&format!("{c}={t}"))) {
+        push(format!(
+            "ALTER INDEX {path} ALTER COLUMN {column} SET STATISTICS {target}"
+        ));
+    }
+    for (column, _) in
+        text::options(&old).filter(|(c, _)| !text::options(new).any(|(n, _)| n == *c))
+    {
+        push(format!(
+            "ALTER INDEX {path} ALTER COLUMN {column} SET STATISTICS -1"
+        ));
+    }
+    marks(cx, from, to, path, steps);
+}
+
+/// One index of a table can be the one to cluster by, one the replica identity.
+fn marks(cx: &Context, from: Option<&Object>, to: &Object, path: &str, steps: &mut Vec<Step>) {
+    let Some([schema, name]) = to.list("_table").first_chunk::<2>() else {
+        return;
+    };
+    let table = text::qualified(schema, name);
+    let index = path.rsplit_once('.').map_or(path, |(_, name)| name);
+    let index = if to.id.kind() == Kind::Index {
+        text::ident(to.id.name())
+    } else if to.id.part().is_empty() {
+        index.to_owned()
+    } else {
+        text::ident(to.id.part())
+    };
+    let differs = |name: &str| from.is_some_and(|f| f.flag(name)) != to.flag(name);
+    let taken_over = |mark: &str| {
+        cx.to.objects().any(|o| {
+            matches!(o.id.kind(), Kind::Index | Kind::Constraint)
+                && o.id != to.id
+                && o.flag(mark)
+                && o.list("_table") == [schema.as_str(), name.as_str()]
+        })
+    };
+    let mut push = |sql: String| steps.push(Step::detail(&to.id, sql));
+    if differs("clustered") {
+        if to.flag("clustered") {
+            push(format!("ALTER TABLE {table} CLUSTER ON {index}"));
+        } else if !taken_over("clustered") {
+            push(format!("ALTER TABLE {table} SET WITHOUT CLUSTER"));
+        }
+    }
+    if differs("replica_identity") {
+        let whole = Id::new(Kind::Table, schema, name, "");
+        let said = cx
+            .to
+            .get(&whole)
+            .is_some_and(|t| t.text("replica_identity").is_some());
+        if to.flag("replica_identity") {
+            push(format!(
+                "ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}"
+            ));
+        } else if !said && !taken_over("replica_identity") {
+            push(format!("ALTER TABLE {table} REPLICA IDENTITY DEFAULT"));
+        }
+    }
+}

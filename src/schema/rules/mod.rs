@@ -1,0 +1,278 @@
+//! What to do about a change: one file for each kind of object (or for a few that are alike).
+//!
+//! Rules write SQL for one object at a time. What must happen to others because of it is worked
+//! out in `expand`, and the order in `order`; neither knows a kind.
+
+mod columns;
+mod constraints;
+mod details;
+mod foreign;
+mod indexes;
+mod misc;
+mod operators;
+mod privileges;
+mod publications;
+mod relations;
+mod routines;
+mod search;
+mod sequences;
+mod tables;
+mod types;
+mod views;
+
+use super::diff::Property;
+use super::expand::Context;
+use super::model::{Id, Kind, Object};
+use super::plan::Step;
+use super::text;
+
+pub(super) use details::details;
+
+/// How an object can be altered.
+pub(super) enum Alter {
+    Steps(Vec<Step>),
+    /// Only by dropping and making it again.
+    Rebuild,
+    /// Only by making the whole again that it is part of.
+    RebuildWhole(Id),
+}
+
+/// What happens to an object that stands on both sides when something goes that it needs.
+pub(super) enum Loss {
+    /// It is dropped before, and made again after.
+    Rebuild,
+    /// Its own steps let go: `alter` is called, with what is lost in [`Context::lost`].
+    Alter,
+}
+
+/// The properties in which an object differs.
+pub(super) struct Changed<'a>(pub &'a [Property]);
+
+impl Changed<'_> {
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|property| property.name == name)
+    }
+
+    pub fn any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.has(name))
+    }
+
+    /// Whether nothing else than these differs.
+    pub fn only(&self, names: &[&str]) -> bool {
+        self.0
+            .iter()
+            .all(|property| names.contains(&property.name.as_str()))
+    }
+}
+
+/// A name that only one thing can have at a time, although the two are of different kinds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Claim {
+    Relation(String, String),
+    Type(String, String),
+    Routine(String, String, String),
+    /// Marks that only one index of a table has.
+    Mark(&'static str, String, String),
+}
+
+/// The rules of one kind.
+pub(super) trait Rules: Sync {
+    /// The object as `DROP`, `COMMENT ON` and `ALTER … OWNER TO` name it: `TABLE public.t`.
+    fn target(&self, object: &Object) -> String {
+        format!(
+            "{} {}",
+            object.id.kind().name().to_uppercase(),
+            object.id.path()
+        )
+    }
+
+    /// The object as `GRANT … ON` names it.
+    fn grant_target(&self, object: &Object) -> String {
+        self.target(object)
+    }
+
+    /// The statement that makes it, together with the parts whose maker it is.
+    fn create(&self, cx: &Context, object: &Object) -> Vec<Step>;
+
+    /// What else it takes once it stands, whoever made it.
+    fn finish(&self, _cx: &Context, _object: &Object) -> Vec<Step> {
+        Vec::new()
+    }
+
+    fn drop(&self, _cx: &Context, object: &Object) -> Vec<Step> {
+        vec![Step::drop(
+            &object.id,
+            format!("DROP {}", self.target(object)),
+        )]
+    }
+
+    /// From one state to the other. Comment, owner and grants are no matter of the kind.
+    fn alter(&self, _cx: &Context, _from: &Object, _to: &Object, _changed: &Changed) -> Alter {
+        Alter::Rebuild
+    }
+
+    /// `object` stands on both sides and needs `lost`, which goes.
+    fn loss(&self, _cx: &Context, _object: &Object, _lost: &Id) -> Loss {
+        Loss::Rebuild
+    }
+
+    /// Whether a dependent must be out of the way while the object is altered.
+    fn disturbs(&self, _cx: &Context, _from: &Object, _to: &Object, _dependent: &Object) -> bool {
+        false
+    }
+
+    /// The object whose making makes this one too, directly.
+    fn maker(&self, _cx: &Context, _object: &Object) -> Option<Id> {
+        None
+    }
+
+    /// Whether its making has to wait for what it needs here.
+    fn waits_for(&self, _object: &Object, _need: &Id) -> bool {
+        true
+    }
+
+    /// For kinds that columns hold on to: the old one under another name, so that the new one
+    /// can be made and the columns moved over before the old one is dropped.
+    fn rename(&self, _object: &Object, _name: &str) -> Option<String> {
+        None
+    }
+}
+
+/// The rules of a kind.
+pub(super) fn of(kind: Kind) -> &'static dyn Rules {
+    match kind {
+        Kind::Schema => &misc::Schemas,
+        Kind::Language => &misc::Languages,
+        Kind::Extension => &misc::Extensions,
+        Kind::AccessMethod => &misc::AccessMethods,
+        Kind::Conversion => &misc::Conversions,
+        Kind::EventTrigger => &misc::EventTriggers,
+        Kind::Collation => &misc::Collations,
+        Kind::ForeignDataWrapper => &foreign::Wrappers,
+        Kind::Server => &foreign::Servers,
+        Kind::UserMapping => &foreign::UserMappings,
+        Kind::Enum => &types::Enums,
+        Kind::Composite => &types::Composites,
+        Kind::Attribute => &types::Attributes,
+        Kind::Range => &types::Ranges,
+        Kind::Domain => &types::Domains,
+        Kind::DomainConstraint => &types::DomainConstraints,
+        Kind::TextSearchParser => &search::Parsers,
+        Kind::TextSearchTemplate => &search::Templates,
+        Kind::TextSearchDictionary => &search::Dictionaries,
+        Kind::TextSearchConfiguration => &search::Configurations,
+        Kind::Sequence => &sequences::Sequences,
+        Kind::Table => &tables::Tables,
+        Kind::Column => &columns::Columns,
+        Kind::Default => &columns::Defaults,
+        Kind::Constraint => &constraints::Constraints,
+        Kind::Index => &indexes::Indexes,
+        Kind::Statistics => &relations::ExtendedStatistics,
+        Kind::View => &views::Views,
+        Kind::MaterializedView => &views::MaterializedViews,
+        Kind::ViewColumn => &views::ViewColumns,
+        Kind::Function | Kind::Procedure => &routines::Routines,
+        Kind::Aggregate => &routines::Aggregates,
+        Kind::OperatorFamily => &operators::Families,
+        Kind::Operator => &operators::Operators,
+        Kind::OperatorClass => &operators::Classes,
+        Kind::Cast => &operators::Casts,
+        Kind::Transform => &operators::Transforms,
+        Kind::Trigger => &relations::Triggers,
+        Kind::Rule => &relations::RewriteRules,
+        Kind::Policy => &relations::Policies,
+        Kind::Publication => &publications::Publications,
+        Kind::DefaultPrivileges => &privileges::DefaultPrivileges,
+    }
+}
+
+/// The names that an object takes for itself beyond its id.
+pub(super) fn claims(object: &Object) -> Vec<Claim> {
+    let id = &object.id;
+    let relation = || Claim::Relation(id.schema().into(), id.name().into());
+    let type_name = || Claim::Type(id.schema().into(), id.name().into());
+    let part = |name: &str| Claim::Relation(id.schema().into(), name.into());
+    match id.kind() {
+        Kind::Table | Kind::View | Kind::MaterializedView | Kind::Composite => {
+            vec![relation(), type_name()]
+        }
+        Kind::Sequence => vec![relation()],
+        Kind::Index => {
+            let mut claims = vec![relation()];
+            claims.extend(marks(object));
+            claims
+        }
+        Kind::Enum | Kind::Domain | Kind::Range => vec![type_name()],
+        Kind::Function | Kind::Procedure | Kind::Aggregate => vec![Claim::Routine(
+            id.schema().into(),
+            id.name().into(),
+            id.part().into(),
+        )],
+        Kind::Constraint if !matches!(object.get("form"), "check" | "foreign key") => {
+            let mut claims = vec![part(id.part())];
+            claims.extend(marks(object));
+            claims
+        }
+        Kind::Column => object
+            .text("_sequence_name")
+            .map(part)
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn marks(index: &Object) -> Vec<Claim> {
+    let [schema, table] = index.list("_table") else {
+        return Vec::new();
+    };
+    let mut marks = Vec::new();
+    if index.get("form") == "primary key" {
+        marks.push(Claim::Mark("primary key", schema.clone(), table.clone()));
+    }
+    marks
+}
+
+/// `ALTER TABLE public.t`, or what else the relation of a part is.
+fn alter_table(cx: &Context, part: &Id) -> String {
+    let table = table_of(cx, part);
+    let word = match table {
+        Some(table) => match table.id.kind() {
+            Kind::View => "VIEW",
+            Kind::MaterializedView => "MATERIALIZED VIEW",
+            _ if table.get("form") == "foreign" => "FOREIGN TABLE",
+            _ => "TABLE",
+        },
+        None => "TABLE",
+    };
+    format!("ALTER {word} {}", relation_path(part))
+}
+
+/// The same without what inherits from it, where there is any difference.
+fn alter_only(cx: &Context, part: &Id) -> String {
+    let has_children = |schema: &super::model::Schema| {
+        let id = part.beside(Kind::Table, "");
+        schema.children.contains(&id)
+    };
+    let alter = alter_table(cx, part);
+    if has_children(cx.from) || has_children(cx.to) {
+        alter.replacen("TABLE ", "TABLE ONLY ", 1)
+    } else {
+        alter
+    }
+}
+
+/// The relation that a column, trigger, rule … belongs to.
+fn table_of<'a>(cx: &Context<'a>, part: &Id) -> Option<&'a Object> {
+    [Kind::Table, Kind::View, Kind::MaterializedView]
+        .iter()
+        .find_map(|kind| {
+            let id = part.beside(*kind, "");
+            cx.to.get(&id).or_else(|| cx.from.get(&id))
+        })
+}
+
+/// `public.t` of any part of it.
+fn relation_path(part: &Id) -> String {
+    text::qualified(part.schema(), part.name())
+}

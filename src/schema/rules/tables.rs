@@ -1,0 +1,345 @@
+//! Tables: plain, partitioned and foreign ones. Columns and constraints are objects of their own,
+//! made together with their table where nothing stands against it.
+
+use super::super::expand::Context;
+use super::super::model::{Id, Kind, Object};
+use super::super::plan::{Action, HazardKind, LockMode, Step};
+use super::super::text;
+use super::{Alter, Changed, Loss, Rules, columns, constraints};
+
+pub(in super::super) struct Tables;
+
+impl Rules for Tables {
+    fn target(&self, table: &Object) -> String {
+        if table.get("form") == "foreign" {
+            format!("FOREIGN TABLE {}", table.id.path())
+        } else {
+            format!("TABLE {}", table.id.path())
+        }
+    }
+
+    fn grant_target(&self, table: &Object) -> String {
+        format!("TABLE {}", table.id.path())
+    }
+
+    fn create(&self, cx: &Context, table: &Object) -> Vec<Step> {
+        let partition = is_partition(table);
+        let typed = table.text("of_type").is_some();
+        let mut parts: Vec<(u32, String)> = Vec::new();
+        for column in cx.to.parts(&table.id, Kind::Column) {
+            let position = column.get("_position").parse().unwrap_or(0);
+            if typed {
+                let attributes = columns::attributes(cx, column);
+                if !attributes.is_empty() {
+                    let name = text::ident(column.id.part());
+                    parts.push((position, format!("{name} WITH OPTIONS{attributes}")));
+                }
+            } else if partition || column.flag("_local") || column.text("expression").is_some() {
+                parts.push((position, columns::clause(cx, column)));
+            }
+        }
+        // A NULL position sorts constraints after all columns; a column number is 16 bits.
+        for constraint in cx.to.parts(&table.id, Kind::Constraint) {
+            let inherited = constraint.flag("_inherited") && !partition;
+            if constraints::is_inline(cx, constraint) && !inherited {
+                parts.push((u32::MAX, constraints::clause(constraint)));
+            }
+        }
+        parts.sort_by_key(|(position, _)| *position);
+        let body: Vec<String> = parts
+            .into_iter()
+            .map(|(_, part)| format!("    {part}"))
+            .collect();
+        let body = if body.is_empty() {
+            if typed {
+                String::new()
+            } else {
+                " ()".to_owned()
+            }
+        } else {
+            format!(" (\n{}\n)", body.join(",\n"))
+        };
+        let mut sql = format!("CREATE {}", create_word(table));
+        sql.push_str(&table.id.path());
+        if let Some(of) = table.text("of_type") {
+            sql.push_str(&format!(" OF {of}"));
+        }
+        sql.push_str(&body);
+        if !partition && !table.list("inherits").is_empty() {
+            sql.push_str(&format!(
+                " INHERITS ({})",
+                table.list("inherits").join(", ")
+            ));
+        }
+        sql.push_str(&storage_clauses(table));
+        let mut steps = vec![Step::create(&table.id, sql)];
+        if partition {
+            steps.push(attach(cx, table));
+        }
+        steps
+    }
+
+    fn finish(&self, _: &Context, table: &Object) -> Vec<Step> {
+        let mut steps = Vec::new();
+        security(None, table, &mut steps);
+        if let Some(identity) = table.text("replica_identity") {
+            steps.push(Step::detail(
+                &table.id,
+                format!(
+                    "ALTER TABLE {} REPLICA IDENTITY {identity}",
+                    table.id.path()
+                ),
+            ));
+        }
+        steps
+    }
+
+    fn drop(&self, _: &Context, table: &Object) -> Vec<Step> {
+        let step = Step::drop(&table.id, format!("DROP {}", self.target(table)))
+            .locking(LockMode::AccessExclusive, &table.id);
+        match table.get("form") {
+            "foreign" => vec![step],
+            _ => vec![step.hazard(
+                HazardKind::DataLoss,
+                format!("{} goes away with all its rows", table.id),
+            )],
+        }
+    }
+
+    fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+        if changed.any(&["form", "partition_key", "server"]) {
+            return Alter::Rebuild;
+        }
+        let path = to.id.path();
+        let table = format!("ALTER {}", self.target(to));
+        let mut steps = Vec::new();
+        links(cx, from, to, &mut steps);
+        let mut push = |sql: String| {
+            steps.push(Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &to.id));
+        };
+        if changed.has("of_type") {
+            if from.text("of_type").is_some() {
+                push(format!("{table} NOT OF"));
+            }
+            if let Some(of) = to.text("of_type") {
+                push(format!("{table} OF {of}"));
+            }
+        }
+        if changed.has("tablespace") {
+            let space = to.text("tablespace").unwrap_or("pg_default");
+            push(format!("{table} SET TABLESPACE {}", text::ident(space)));
+        }
+        if changed.has("access_method") && to.get("form") == "plain" {
+            let method = to.text("access_method").unwrap_or("heap");
+            push(format!("{table} SET ACCESS METHOD {}", text::ident(method)));
+        }
+        for (name, prefix) in [("options", ""), ("toast_options", "toast.")] {
+            let list = |o: &Object| -> Vec<String> {
+                o.list(name)
+                    .iter()
+                    .map(|p| format!("{prefix}{p}"))
+                    .collect()
+            };
+            let (set, reset) = text::parameter_changes(&list(from), &list(to));
+            if !set.is_empty() {
+                push(format!("{table} SET ({})", text::parameters(&set)));
+            }
+            if !reset.is_empty() {
+                push(format!("{table} RESET ({})", reset.join(", ")));
+            }
+        }
+        let options =
+            text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
+        if !options.is_empty() {
+            push(format!("{table} OPTIONS ({options})"));
+        }
+        if changed.has("unlogged") {
+            let how = if to.flag("unlogged") {
+                "UNLOGGED"
+            } else {
+                "LOGGED"
+            };
+            let step = Step::alter(&to.id, format!("{table} SET {how}"))
+                .locking(LockMode::AccessExclusive, &to.id)
+                .rewriting(&to.id);
+            steps.push(step);
+        }
+        security(Some(from), to, &mut steps);
+        if changed.has("replica_identity") {
+            let identity = to.text("replica_identity").unwrap_or("DEFAULT");
+            steps.push(Step::alter(
+                &to.id,
+                format!("ALTER TABLE {path} REPLICA IDENTITY {identity}"),
+            ));
+        }
+        Alter::Steps(steps)
+    }
+
+    fn loss(&self, _: &Context, table: &Object, lost: &Id) -> Loss {
+        match lost.kind() {
+            Kind::Server => Loss::Rebuild,
+            // A partition key cannot do without its functions and operators.
+            Kind::Function | Kind::Operator | Kind::OperatorClass
+                if table.text("partition_key").is_some() =>
+            {
+                Loss::Rebuild
+            }
+            _ => Loss::Alter,
+        }
+    }
+}
+
+fn create_word(table: &Object) -> &'static str {
+    match table.get("form") {
+        "foreign" => "FOREIGN TABLE ",
+        _ if table.flag("unlogged") => "UNLOGGED TABLE ",
+        _ => "TABLE ",
+    }
+}
+
+fn storage_clauses(table: &Object) -> String {
+    let mut sql = String::new();
+    if let Some(key) = table.text("partition_key") {
+        sql.push_str(&format!(" PARTITION BY {key}"));
+    }
+    if let Some(server) = table.text("server") {
+        sql.push_str(&format!(" SERVER {}", text::ident(server)));
+        sql.push_str(&text::with_foreign_options(table.list("foreign_options")));
+    }
+    if let Some(method) = table.text("access_method").filter(|m| *m != "heap") {
+        sql.push_str(&format!(" USING {}", text::ident(method)));
+    }
+    let mut options: Vec<String> = table.list("options").to_vec();
+    options.extend(
+        table
+            .list("toast_options")
+            .iter()
+            .map(|o| format!("toast.{o}")),
+    );
+    if !options.is_empty() {
+        sql.push_str(&format!(" WITH ({})", text::parameters(&options)));
+    }
+    if let Some(space) = table.text("tablespace") {
+        sql.push_str(&format!(" TABLESPACE {}", text::ident(space)));
+    }
+    sql
+}
+
+pub(super) fn is_partition(table: &Object) -> bool {
+    table.text("partition_bound").is_some()
+}
+
+/// The parents of a table as pairs of SQL name and id.
+fn parents(table: &Object) -> Vec<(String, Id)> {
+    let pairs = table.list("_parents").chunks_exact(2);
+    pairs
+        .map(|p| {
+            let id = Id::new(Kind::Table, &p[0], &p[1], "");
+            (id.path(), id)
+        })
+        .collect()
+}
+
+/// Stands for a table's being a partition: what can only be done after it was attached needs this.
+pub(super) fn attached(table: &Id) -> Id {
+    table.beside(Kind::Table, "\u{1}attached")
+}
+
+fn attach(cx: &Context, table: &Object) -> Step {
+    let parents = parents(table);
+    let Some((parent, parent_id)) = parents.first() else {
+        return Step::detail(&table.id, String::new());
+    };
+    let sql = format!(
+        "ALTER TABLE ONLY {parent} ATTACH PARTITION {} {}",
+        table.id.path(),
+        table.get("partition_bound")
+    );
+    let mut step = Step::detail(&table.id, sql).needing([parent_id.clone()]);
+    step.makes.push(attached(&table.id));
+    // What stands on the partition before is taken over as it is; otherwise it would be made
+    // under a name that nobody chose.
+    for kind in [Kind::Column, Kind::Constraint] {
+        step.needs
+            .extend(cx.to.parts(&table.id, kind).map(|o| o.id.clone()));
+    }
+    step.needs
+        .extend(cx.to.parts(parent_id, Kind::Column).map(|o| o.id.clone()));
+    let indexes = cx.to.objects().filter(|o| {
+        o.id.kind() == Kind::Index
+            && o.list("_table") == [table.id.schema(), table.id.name()]
+            && o.text("parent").is_some()
+    });
+    // An index made on a parent that is made later finds no child yet: it is attached by itself.
+    step.needs.extend(indexes.map(|o| o.id.clone()));
+    step
+}
+
+/// Lets go of parents and takes others.
+fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
+    let (old, new) = (parents(from), parents(to));
+    let bound_changed = from.text("partition_bound") != to.text("partition_bound");
+    let keeps = |id: &Id| !cx.destroyed(id) && !bound_changed;
+    let path = to.id.path();
+    for (parent, id) in &old {
+        if new.iter().any(|(_, n)| n == id) && keeps(id) {
+            continue;
+        }
+        let sql = if is_partition(from) {
+            format!("ALTER TABLE {parent} DETACH PARTITION {path}")
+        } else {
+            format!("ALTER TABLE {path} NO INHERIT {parent}")
+        };
+        steps.push(Step::detail(&to.id, sql).releasing([id.clone()]));
+    }
+    for (parent, id) in &new {
+        if old.iter().any(|(_, o)| o == id) && keeps(id) {
+            continue;
+        }
+        if is_partition(to) {
+            steps.push(attach(cx, to));
+        } else {
+            let mut step = Step::detail(&to.id, format!("ALTER TABLE {path} INHERIT {parent}"))
+                .needing([id.clone()]);
+            for kind in [Kind::Column, Kind::Constraint] {
+                step.needs
+                    .extend(cx.to.parts(&to.id, kind).map(|o| o.id.clone()));
+                step.needs
+                    .extend(cx.to.parts(id, kind).map(|o| o.id.clone()));
+            }
+            step.makes.push(attached(&to.id));
+            steps.push(step);
+        }
+    }
+}
+
+fn security(from: Option<&Object>, to: &Object, steps: &mut Vec<Step>) {
+    let differs = |name: &str| from.is_some_and(|f| f.flag(name)) != to.flag(name);
+    let action = if from.is_some() {
+        Action::Alter
+    } else {
+        Action::Detail
+    };
+    let mut push = |what: &str| {
+        let mut step = Step::detail(
+            &to.id,
+            format!("ALTER TABLE {} {what} ROW LEVEL SECURITY", to.id.path()),
+        );
+        step.action = action;
+        steps.push(step);
+    };
+    if differs("row_security") {
+        push(if to.flag("row_security") {
+            "ENABLE"
+        } else {
+            "DISABLE"
+        });
+    }
+    if differs("force_row_security") {
+        push(if to.flag("force_row_security") {
+            "FORCE"
+        } else {
+            "NO FORCE"
+        });
+    }
+}

@@ -1,0 +1,348 @@
+//! Types that people define: enums, composites, ranges, domains.
+//!
+//! A type that cannot be altered is renamed, made anew, and dropped when the columns have moved
+//! over; see [`Context::old`].
+
+use super::super::expand::Context;
+use super::super::model::{Id, Kind, Object};
+use super::super::plan::{HazardKind, Step};
+use super::super::text;
+use super::{Alter, Changed, Loss, Rules};
+
+pub(in super::super) struct Enums;
+pub(in super::super) struct Composites;
+pub(in super::super) struct Attributes;
+pub(in super::super) struct Ranges;
+pub(in super::super) struct Domains;
+pub(in super::super) struct DomainConstraints;
+
+fn type_target(object: &Object) -> String {
+    format!("TYPE {}", object.id.path())
+}
+
+fn rename_type(object: &Object, name: &str) -> Option<String> {
+    let target = type_target(object);
+    Some(format!("ALTER {target} RENAME TO {}", text::ident(name)))
+}
+
+impl Rules for Enums {
+    fn target(&self, object: &Object) -> String {
+        type_target(object)
+    }
+
+    fn create(&self, _: &Context, object: &Object) -> Vec<Step> {
+        let labels: Vec<String> = object
+            .list("labels")
+            .iter()
+            .map(|l| text::literal(l))
+            .collect();
+        let sql = format!(
+            "CREATE TYPE {} AS ENUM ({})",
+            object.id.path(),
+            labels.join(", ")
+        );
+        vec![Step::create(&object.id, sql)]
+    }
+
+    fn alter(&self, _: &Context, from: &Object, to: &Object, _: &Changed) -> Alter {
+        let (old, new) = (from.list("labels"), to.list("labels"));
+        let kept: Vec<&String> = new.iter().filter(|l| old.contains(l)).collect();
+        if !kept.iter().copied().eq(old) {
+            return Alter::Rebuild;
+        }
+        let mut steps = Vec::new();
+        for (i, label) in new.iter().enumerate().filter(|(_, l)| !old.contains(l)) {
+            // After the one before it, which stands by now; at the front before the first old one.
+            let place = match (i.checked_sub(1), old.first()) {
+                (Some(before), _) if i + 1 == new.len() && old.last() == new.get(before) => {
+                    String::new()
+                }
+                (Some(before), _) => format!(" AFTER {}", text::literal(&new[before])),
+                (None, Some(first)) => format!(" BEFORE {}", text::literal(first)),
+                (None, None) => String::new(),
+            };
+            let sql = format!(
+                "ALTER TYPE {} ADD VALUE {}{place}",
+                to.id.path(),
+                text::literal(label)
+            );
+            let mut step = Step::alter(&to.id, sql).hazard(
+                HazardKind::NotReversible,
+                "an enum value can be taken away only with a new type",
+            );
+            step.adds_value = Some(label.clone());
+            steps.push(step);
+        }
+        Alter::Steps(steps)
+    }
+
+    fn rename(&self, object: &Object, name: &str) -> Option<String> {
+        rename_type(object, name)
+    }
+}
+
+fn attribute_clause(attribute: &Object) -> String {
+    let collation = attribute
+        .text("collation")
+        .map(|c| format!(" COLLATE {c}"))
+        .unwrap_or_default();
+    format!(
+        "{} {}{collation}",
+        text::ident(attribute.id.part()),
+        attribute.get("type")
+    )
+}
+
+impl Rules for Composites {
+    fn target(&self, object: &Object) -> String {
+        type_target(object)
+    }
+
+    fn create(&self, cx: &Context, object: &Object) -> Vec<Step> {
+        let mut attributes: Vec<&Object> = cx.to.parts(&object.id, Kind::Attribute).collect();
+        attributes.sort_by_key(|a| a.get("_position").parse::<u32>().unwrap_or(0));
+        let list: Vec<String> = attributes.into_iter().map(attribute_clause).collect();
+        let sql = format!("CREATE TYPE {} AS ({})", object.id.path(), list.join(", "));
+        vec![Step::create(&object.id, sql)]
+    }
+
+    fn rename(&self, object: &Object, name: &str) -> Option<String> {
+        rename_type(object, name)
+    }
+}
+
+impl Rules for Attributes {
+    fn target(&self, attribute: &Object) -> String {
+        format!("COLUMN {}", attribute.id.path())
+    }
+
+    fn maker(&self, cx: &Context, attribute: &Object) -> Option<Id> {
+        let whole = attribute.id.beside(Kind::Composite, "");
+        cx.created(&whole).then_some(whole)
+    }
+
+    fn create(&self, _: &Context, attribute: &Object) -> Vec<Step> {
+        let sql = format!(
+            "ALTER TYPE {} ADD ATTRIBUTE {}",
+            super::relation_path(&attribute.id),
+            attribute_clause(attribute)
+        );
+        vec![Step::create(&attribute.id, sql)]
+    }
+
+    fn drop(&self, _: &Context, attribute: &Object) -> Vec<Step> {
+        let sql = format!(
+            "ALTER TYPE {} DROP ATTRIBUTE {}",
+            super::relation_path(&attribute.id),
+            text::ident(attribute.id.part())
+        );
+        let message = format!("every value of {} goes away", attribute.id);
+        vec![Step::drop(&attribute.id, sql).hazard(HazardKind::DataLoss, message)]
+    }
+
+    fn alter(&self, cx: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
+        let whole = to.id.beside(Kind::Composite, "");
+        // Postgres alters no attribute of a type that some column has.
+        let in_use = cx
+            .dependents(&whole)
+            .any(|(o, _)| o.id.kind() != Kind::Attribute);
+        if in_use || cx.lost(&to.id).next().is_some() {
+            return Alter::RebuildWhole(whole);
+        }
+        let collation = to
+            .text("collation")
+            .map(|c| format!(" COLLATE {c}"))
+            .unwrap_or_default();
+        let sql = format!(
+            "ALTER TYPE {} ALTER ATTRIBUTE {} TYPE {}{collation}",
+            super::relation_path(&to.id),
+            text::ident(to.id.part()),
+            to.get("type")
+        );
+        Alter::Steps(vec![Step::alter(&to.id, sql)])
+    }
+
+    fn loss(&self, _: &Context, attribute: &Object, lost: &Id) -> Loss {
+        if *lost == attribute.id.beside(Kind::Composite, "") {
+            Loss::Rebuild
+        } else {
+            Loss::Alter
+        }
+    }
+}
+
+/// The name that Postgres gives to the multirange of a range.
+fn default_multirange(id: &Id) -> String {
+    let name = match id.name().contains("range") {
+        true => id.name().replacen("range", "multirange", 1),
+        false => format!("{}_multirange", id.name()),
+    };
+    text::qualified(id.schema(), &name)
+}
+
+impl Rules for Ranges {
+    fn target(&self, object: &Object) -> String {
+        type_target(object)
+    }
+
+    fn create(&self, _: &Context, object: &Object) -> Vec<Step> {
+        let mut options = vec![format!("SUBTYPE = {}", object.get("subtype"))];
+        let words = [
+            ("operator_class", "SUBTYPE_OPCLASS"),
+            ("collation", "COLLATION"),
+            ("canonical", "CANONICAL"),
+            ("subtype_diff", "SUBTYPE_DIFF"),
+            ("multirange", "MULTIRANGE_TYPE_NAME"),
+        ];
+        for (name, word) in words {
+            if let Some(value) = object
+                .text(name)
+                .filter(|value| name != "multirange" || *value != default_multirange(&object.id))
+            {
+                options.push(format!("{word} = {value}"));
+            }
+        }
+        let sql = format!(
+            "CREATE TYPE {} AS RANGE ({})",
+            object.id.path(),
+            options.join(", ")
+        );
+        vec![Step::create(&object.id, sql)]
+    }
+
+    fn rename(&self, object: &Object, name: &str) -> Option<String> {
+        rename_type(object, name)
+    }
+}
+
+impl Rules for Domains {
+    fn grant_target(&self, object: &Object) -> String {
+        type_target(object)
+    }
+
+    fn create(&self, cx: &Context, object: &Object) -> Vec<Step> {
+        let mut sql = format!(
+            "CREATE DOMAIN {} AS {}",
+            object.id.path(),
+            object.get("type")
+        );
+        if let Some(collation) = object.text("collation") {
+            sql.push_str(&format!(" COLLATE {collation}"));
+        }
+        if let Some(default) = object.text("default_expression") {
+            sql.push_str(&format!(" DEFAULT {default}"));
+        }
+        if object.flag("not_null") {
+            sql.push_str(" NOT NULL");
+        }
+        for constraint in cx.to.parts(&object.id, Kind::DomainConstraint) {
+            if !constraint.flag("not_valid") {
+                sql.push(' ');
+                sql.push_str(&domain_constraint(constraint));
+            }
+        }
+        vec![Step::create(&object.id, sql)]
+    }
+
+    fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+        if changed.any(&["type", "collation"]) {
+            return Alter::Rebuild;
+        }
+        let domain = format!("ALTER DOMAIN {}", to.id.path());
+        let mut steps = Vec::new();
+        if changed.has("default_expression") {
+            let sql = match to.text("default_expression") {
+                Some(default) => format!("{domain} SET DEFAULT {default}"),
+                None => format!("{domain} DROP DEFAULT"),
+            };
+            steps.push(Step::alter(&to.id, sql));
+        }
+        if from.flag("not_null") != to.flag("not_null") {
+            let (how, checks) = if to.flag("not_null") {
+                ("SET NOT NULL", true)
+            } else {
+                ("DROP NOT NULL", false)
+            };
+            let mut step = Step::alter(&to.id, format!("{domain} {how}"));
+            if checks {
+                let message = format!("fails where a value of {} is null", to.id);
+                step = step.hazard(HazardKind::DependsOnRows, message);
+            }
+            steps.push(step);
+        }
+        Alter::Steps(steps)
+    }
+
+    fn rename(&self, object: &Object, name: &str) -> Option<String> {
+        let path = object.id.path();
+        Some(format!(
+            "ALTER DOMAIN {path} RENAME TO {}",
+            text::ident(name)
+        ))
+    }
+}
+
+fn domain_constraint(constraint: &Object) -> String {
+    let valid = if constraint.flag("not_valid") {
+        " NOT VALID"
+    } else {
+        ""
+    };
+    format!(
+        "CONSTRAINT {} {}{valid}",
+        text::ident(constraint.id.part()),
+        constraint.get("definition")
+    )
+}
+
+impl Rules for DomainConstraints {
+    fn target(&self, constraint: &Object) -> String {
+        format!(
+            "CONSTRAINT {} ON DOMAIN {}",
+            text::ident(constraint.id.part()),
+            super::relation_path(&constraint.id)
+        )
+    }
+
+    fn maker(&self, cx: &Context, constraint: &Object) -> Option<Id> {
+        let domain = constraint.id.beside(Kind::Domain, "");
+        (cx.created(&domain) && !constraint.flag("not_valid")).then_some(domain)
+    }
+
+    fn create(&self, _: &Context, constraint: &Object) -> Vec<Step> {
+        let domain = super::relation_path(&constraint.id);
+        let sql = format!(
+            "ALTER DOMAIN {domain} ADD {}",
+            domain_constraint(constraint)
+        );
+        let mut step = Step::create(&constraint.id, sql);
+        if !constraint.flag("not_valid") {
+            step = step.hazard(HazardKind::DependsOnRows, "fails where a value breaks it");
+        }
+        vec![step]
+    }
+
+    fn drop(&self, _: &Context, constraint: &Object) -> Vec<Step> {
+        let domain = super::relation_path(&constraint.id);
+        let name = text::ident(constraint.id.part());
+        vec![Step::drop(
+            &constraint.id,
+            format!("ALTER DOMAIN {domain} DROP CONSTRAINT {name}"),
+        )]
+    }
+
+    fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+        if !changed.only(&["not_valid"]) || !from.flag("not_valid") {
+            return Alter::Rebuild;
+        }
+        let domain = super::relation_path(&to.id);
+        let name = text::ident(to.id.part());
+        let step = Step::alter(
+            &to.id,
+            format!("ALTER DOMAIN {domain} VALIDATE CONSTRAINT {name}"),
+        );
+        Alter::Steps(vec![
+            step.hazard(HazardKind::DependsOnRows, "fails where a value breaks it"),
+        ])
+    }
+}

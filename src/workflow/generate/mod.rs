@@ -1,0 +1,157 @@
+//! `devdb generate`: a migration against a clean baseline, proved, without touching the dev
+//! database.
+
+mod alembic;
+mod command;
+mod sqlx;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::config::Tool;
+use crate::databases::{Scratch, Workshop};
+use crate::error::{Error, ErrorKind, Result};
+use crate::postgres;
+
+use super::{Context, provision};
+
+/// What came out.
+#[derive(Debug, Serialize)]
+pub struct Generated {
+    /// The files that were written; empty where nothing differs.
+    pub files: Vec<PathBuf>,
+    /// What the migration does, one readable line each.
+    pub changes: Vec<String>,
+    /// Risks of single steps, as `step: hazard`.
+    pub hazards: Vec<String>,
+    /// What stands in the wanted schema or in the baseline and is not compared.
+    pub unmodelled: Vec<String>,
+    pub proved: bool,
+    /// Why not, where it is not proved.
+    pub unproved_because: Option<String>,
+    /// Seconds.
+    pub took: f64,
+    #[serde(skip)]
+    started: Option<Instant>,
+}
+
+impl Generated {
+    fn new(started: Instant) -> Self {
+        Generated {
+            files: Vec::new(),
+            changes: Vec::new(),
+            hazards: Vec::new(),
+            unmodelled: Vec::new(),
+            proved: false,
+            unproved_because: None,
+            took: 0.0,
+            started: Some(started),
+        }
+    }
+
+    fn done(mut self) -> Self {
+        self.took = self.started.map_or(0.0, |s| s.elapsed().as_secs_f64());
+        self
+    }
+}
+
+/// Writes the migration that leads from the head of the chain to the wanted schema.
+///
+/// With `keep_unproved` a file that could not be proved stays; the result then says why it is not
+/// proved. `now` is the time in UTC as `yyyymmddHHMMSS`, for the names of new files.
+///
+/// # Errors
+/// `Unproved` where the file could not be proved and was removed; `Migration` where the chain does
+/// not replay; `Usage` where nothing says what is wanted.
+pub async fn generate(
+    context: &Context,
+    message: &str,
+    keep_unproved: bool,
+    now: &str,
+) -> Result<Generated> {
+    let started = Instant::now();
+    if message.trim().is_empty() {
+        return Err(Error::usage("the message is empty")
+            .hint("say what the migration does: devdb generate \"add tags\""));
+    }
+    let _lock = context.lock("generate").await?;
+    let migrations = context.migrations()?;
+    let server = context.server().await?;
+    let maintenance = server.ensure_up(&context.events).await?;
+    provision::allow_databases(context.config(), "create scratch databases")?;
+    let mut workshop = Workshop::open(&maintenance, &context.names()).await?;
+    let result = match migrations.tool {
+        Tool::Sqlx => sqlx::generate(context, &mut workshop, message, keep_unproved, now).await,
+        Tool::Alembic => alembic::generate(context, &mut workshop, message, keep_unproved).await,
+        Tool::Command => command::generate(context, &mut workshop, message, keep_unproved).await,
+    };
+    let closed = workshop.close().await;
+    let mut generated = result?;
+    closed?;
+    generated.started = Some(started);
+    Ok(generated.done())
+}
+
+/// A scratch database with what stands in the dev database before the first migration.
+async fn from_base(context: &Context, workshop: &mut Workshop, purpose: &str) -> Result<Scratch> {
+    let base = provision::base(context, workshop.connection()).await?;
+    workshop.make(purpose, &base).await
+}
+
+/// Removes the files of a migration that could not be proved, or keeps them where that was asked.
+fn unproved(
+    context: &Context,
+    mut generated: Generated,
+    why: Error,
+    keep: bool,
+) -> Result<Generated> {
+    let names: Vec<String> = generated
+        .files
+        .iter()
+        .map(|file| {
+            let root = &context.config().project.root;
+            file.strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string()
+        })
+        .collect();
+    if keep {
+        generated.unproved_because = Some(match why.detail_text() {
+            Some(detail) => format!("{}\n{detail}", why.message()),
+            None => why.message().to_owned(),
+        });
+        return Ok(generated);
+    }
+    for file in &generated.files {
+        std::fs::remove_file(file).map_err(|e| {
+            Error::failed(format!("cannot remove {}: {e}", file.display()))
+                .hint("remove it by hand: it is not proved")
+        })?;
+    }
+    let hint = why
+        .hint_text()
+        .map(str::to_owned)
+        .unwrap_or_else(|| "--keep-unproved keeps the file, to look at it or to mend it".into());
+    Err(why
+        .with_kind(ErrorKind::Unproved)
+        .context(format!(
+            "the migration could not be proved and was not kept ({})",
+            names.join(", ")
+        ))
+        .hint(hint))
+}
+
+/// Runs `work` in a session on the scratch database and closes the session, so that the database
+/// can be cloned or dropped.
+async fn in_session<T>(
+    scratch: &Scratch,
+    work: impl AsyncFnOnce(&mut postgres::Connection) -> Result<T>,
+) -> Result<T> {
+    let mut connection = postgres::connect(&scratch.target).await?;
+    let result = work(&mut connection).await;
+    connection.close().await;
+    result
+}

@@ -1,0 +1,214 @@
+//! sqlx projects: the wanted schema is SQL, the difference is devdb's own, and the proof is that
+//! the file, run by the migrations room on a clone, gives the wanted schema, and its way back the
+//! baseline.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::databases::{Scratch, Workshop};
+use crate::error::{Error, ErrorKind, Named, Result};
+use crate::migrations::Rollback;
+use crate::migrations::sqlx::{FileBody, Sqlx};
+use crate::postgres::{Connection, Row, error_from};
+use crate::schema::{self, Change, Kind, Plan, Schema};
+
+use super::super::{Context, provision, ready};
+use super::{Generated, from_base, in_session, unproved};
+
+pub async fn generate(
+    context: &Context,
+    workshop: &mut Workshop,
+    message: &str,
+    keep_unproved: bool,
+    now: &str,
+) -> Result<Generated> {
+    let mut generated = Generated::new(Instant::now());
+    let migrations = context.migrations()?;
+    let wanted_files = schema_files(migrations.schema.as_deref())?;
+
+    let head = from_base(context, workshop, "head").await?;
+    ready::apply(context, &mut context.tool()?, &head.target, None).await?;
+    let wanted = from_base(context, workshop, "wanted").await?;
+    in_session(&wanted, async |connection| {
+        for file in &wanted_files {
+            provision::run_file(connection, file).await?;
+        }
+        Ok(())
+    })
+    .await?;
+
+    let tool = Sqlx::open(migrations)?;
+    let task = context.events.begin("comparing schemas", None);
+    let from = read(&head, &tool).await?;
+    let to = read(&wanted, &tool).await?;
+    let plan = schema::plan(&from, &to);
+    generated.changes = lines(&schema::diff(&from, &to));
+    generated.hazards = hazards(&plan);
+    generated.unmodelled = plan.unmodelled.iter().map(ToString::to_string).collect();
+    task.end(match generated.changes.len() {
+        0 => "no difference".into(),
+        1 => "1 change".to_owned(),
+        n => format!("{n} changes"),
+    });
+    if plan.is_empty() {
+        generated.proved = true;
+        return Ok(generated);
+    }
+
+    let back = tool.is_reversible()?.then(|| schema::plan(&to, &from));
+    generated.files = tool.write(now, message, &bodies(&plan, back.as_ref()))?;
+
+    let task = context.events.begin("proving the migration", None);
+    let proof = workshop.make("proof", &head.name).await?;
+    let proved = async {
+        ready::apply(context, &mut context.tool()?, &proof.target, None).await?;
+        equal(&proof, &tool, &to, "after the migration").await?;
+        if back.is_some() {
+            let how_far = Rollback::Steps(plan_files(&plan) as u32);
+            tool.rollback(&proof.target, &how_far, &context.events)
+                .await?;
+            equal(&proof, &tool, &from, "after its way back").await?;
+            ready::apply(context, &mut context.tool()?, &proof.target, None).await?;
+            equal(&proof, &tool, &to, "after the way back and forward again").await?;
+        }
+        Ok(())
+    }
+    .await;
+    match proved {
+        Ok(()) => {
+            generated.proved = true;
+            task.end(match back {
+                Some(_) => "up, down and up again give the wanted schema",
+                None => "it gives the wanted schema",
+            });
+            Ok(generated)
+        }
+        Err(why) => unproved(context, generated, why, keep_unproved),
+    }
+}
+
+/// The SQL files of the wanted schema, in the order in which they are loaded.
+///
+/// # Errors
+/// `Usage` where no schema is configured or the folder holds no SQL.
+fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let Some(schema) = schema else {
+        return Err(Error::usage("nothing says what schema is wanted").hint(
+            "set schema = \"schema.sql\" under [migrations]: a file or a folder of SQL files",
+        ));
+    };
+    if schema.is_file() {
+        return Ok(vec![schema.to_owned()]);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![schema.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let what = format!("cannot read {}", folder.display());
+        for entry in std::fs::read_dir(&folder).named(&what)? {
+            let path = entry.named(&what)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "sql") {
+                files.push(path);
+            }
+        }
+    }
+    if files.is_empty() {
+        return Err(
+            Error::usage(format!("there are no .sql files in {}", schema.display()))
+                .hint("migrations.schema names a file or a folder of SQL files"),
+        );
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The schema without the table of applied migrations, which is the tool's and not the project's.
+async fn read(scratch: &Scratch, tool: &Sqlx) -> Result<Schema> {
+    in_session(scratch, async |connection: &mut Connection| {
+        let rows = connection
+            .fetch(
+                "select n.nspname::text, c.relname::text from pg_catalog.pg_class c \
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+                 where c.oid = pg_catalog.to_regclass($1)",
+                &[tool.table()],
+            )
+            .await?;
+        let schema = schema::read(connection).await?;
+        let Some(row) = rows.first() else {
+            return Ok(schema);
+        };
+        let namespace: String = row.try_get(0).map_err(error_from)?;
+        let table: String = row.try_get(1).map_err(error_from)?;
+        Ok(schema.without(|id| {
+            id.kind() == Kind::Table && id.schema() == namespace && id.name() == table
+        }))
+    })
+    .await
+}
+
+async fn equal(proof: &Scratch, tool: &Sqlx, wanted: &Schema, when: &str) -> Result<()> {
+    let left = lines(&schema::diff(&read(proof, tool).await?, wanted));
+    match left.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::Unproved,
+            format!("{when} the schema still differs"),
+        )
+        .detail(left.join("\n"))),
+    }
+}
+
+fn lines(changes: &[Change]) -> Vec<String> {
+    changes.iter().map(ToString::to_string).collect()
+}
+
+fn hazards(plan: &Plan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .flat_map(|step| {
+            step.hazards
+                .iter()
+                .map(move |hazard| format!("{}: {hazard}", step.object))
+        })
+        .collect()
+}
+
+/// How many files the plan needs: one for each of its transactions.
+fn plan_files(plan: &Plan) -> usize {
+    plan.transactions().len()
+}
+
+/// One body for each transaction. The way back is the whole plan back, in the last file: it is run
+/// first, and the files before it have nothing left to take back.
+fn bodies(plan: &Plan, back: Option<&Plan>) -> Vec<FileBody> {
+    let transactions = plan.transactions();
+    let count = transactions.len();
+    transactions
+        .into_iter()
+        .enumerate()
+        .map(|(at, transaction)| {
+            let mut up = String::new();
+            if !transaction.transactional {
+                up.push_str("-- no-transaction\n");
+            }
+            up.push_str(&statements(&transaction.statements));
+            let down = match back {
+                Some(back) if at + 1 == count => back
+                    .transactions()
+                    .iter()
+                    .map(|t| statements(&t.statements))
+                    .collect(),
+                _ => String::new(),
+            };
+            FileBody { up, down }
+        })
+        .collect()
+}
+
+fn statements(statements: &[String]) -> String {
+    statements
+        .iter()
+        .map(|sql| format!("{};\n", sql.trim_end().trim_end_matches(';')))
+        .collect()
+}

@@ -1,0 +1,72 @@
+//! `devdb migrate` and `devdb rollback`, on the dev database.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::migrations::{Ran, Rollback};
+
+use super::ready::apply;
+use super::{Context, provision};
+
+/// The migrations that ran, in order.
+#[derive(Debug, Serialize)]
+pub struct Moved {
+    pub database: String,
+    pub migrations: Vec<Step>,
+    /// Seconds.
+    pub took: f64,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    pub id: String,
+    pub name: String,
+    /// Seconds.
+    pub took: f64,
+}
+
+fn moved(database: String, ran: Vec<Ran>, started: Instant) -> Moved {
+    Moved {
+        database,
+        migrations: ran
+            .into_iter()
+            .map(|r| Step {
+                id: r.id,
+                name: r.name,
+                took: r.took.as_secs_f64(),
+            })
+            .collect(),
+        took: started.elapsed().as_secs_f64(),
+    }
+}
+
+/// Applies what is pending, up to and including `to`.
+pub async fn migrate(context: &Context, to: Option<&str>) -> Result<Moved> {
+    let started = Instant::now();
+    let _lock = context.lock("migrate").await?;
+    let mut tool = context.tool()?;
+    let server = context.server().await?;
+    let maintenance = server.ensure_up(&context.events).await?;
+    let (target, _) = provision::dev_database(context, &maintenance).await?;
+    let ran = apply(context, &mut tool, &target, to).await?;
+    context.keep_learned(&tool);
+    Ok(moved(target.database, ran, started))
+}
+
+/// Takes migrations back, newest first.
+pub async fn rollback(context: &Context, how_far: &Rollback) -> Result<Moved> {
+    let started = Instant::now();
+    let _lock = context.lock("rollback").await?;
+    let mut tool = context.tool()?;
+    let server = context.server().await?;
+    let maintenance = server.ensure_up(&context.events).await?;
+    let (target, _) = provision::dev_database(context, &maintenance).await?;
+    let variables = context.variables(&target);
+    let ran = tool
+        .rollback(&target, &variables, how_far, &context.events)
+        .await?;
+    Ok(moved(target.database, ran, started))
+}

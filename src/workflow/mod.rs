@@ -1,0 +1,22 @@
+//! What a user asks for, one file each. A workflow takes a [`Context`], has the rooms meet, and
+//! gives plain data back.
+
+mod context;
+mod generate;
+mod init;
+mod lock;
+mod migrate;
+mod provision;
+mod ready;
+mod reset;
+mod server;
+mod status;
+
+pub use context::Context;
+pub use generate::{Generated, generate};
+pub use init::{Init, init};
+pub use migrate::{Moved, migrate, rollback};
+pub use ready::{Ready, ready};
+pub use reset::{Reset, Undone, reset, undo};
+pub use server::{Up, down, logs, psql, up, url, variables};
+pub use status::{HistoryEntry, Status, history, status};

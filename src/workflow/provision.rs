@@ -1,0 +1,163 @@
+//! A server that is up becomes one with a base and a dev database.
+
+use std::path::Path;
+
+use crate::config::{Config, ServerKind, Target};
+use crate::databases::{self, BaseKey, clone_from};
+use crate::error::{Error, Named, Result};
+use crate::excerpt;
+use crate::postgres::{self, Connection, database, quote_ident};
+
+use super::Context;
+
+/// Makes sure that the dev database is there; a new one is a clone of the base. Gives the name of
+/// the dev database's target and whether it was made.
+///
+/// # Errors
+/// `Refused` on a server that is not devdb's to change; what [`base`] gives.
+pub(super) async fn dev_database(
+    context: &Context,
+    maintenance: &Target,
+) -> Result<(Target, bool)> {
+    let config = context.config();
+    let dev = context.dev(maintenance);
+    let mut connection = postgres::connect(maintenance).await?;
+    if database::exists(&mut connection, &dev.database).await? {
+        return Ok((dev, false));
+    }
+    allow_databases(config, &format!("create the database {}", dev.database))?;
+    let base = base(context, &mut connection).await?;
+    // A clone that is cut short is no database at all, so the name itself can be used at once.
+    clone_from(&mut connection, &dev.database, &base).await?;
+    connection.close().await;
+    Ok((dev, true))
+}
+
+/// Refuses to make or change databases on a server that somebody else runs, unless the
+/// configuration says so.
+pub(super) fn allow_databases(config: &Config, what: &str) -> Result<()> {
+    if config.server.kind == ServerKind::Url && !config.server.allow_reset {
+        return Err(
+            Error::refused(format!("devdb may not {what}: the server is given by URL")).hint(
+                "set allow_reset = true under [server] if this server is only for development",
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// The name of the base on this server; made where it is missing or not what the settings say.
+///
+/// # Errors
+/// The SQL file that fails, with line and place; an extension that the server does not have.
+pub(super) async fn base(context: &Context, on: &mut Connection) -> Result<String> {
+    let config = context.config();
+    let names = context.names();
+    let key = key(config)?;
+    if let Some(base) = databases::find_base(on, &names, &key).await? {
+        return Ok(base);
+    }
+    databases::heal(on, &names).await?;
+    let task = context.events.begin("preparing the base", None);
+    if config.server.mounts.is_empty() {
+        database::create(on, &names.fresh()).await?;
+    } else {
+        // The image ran the init scripts into the dev database when it made the data directory;
+        // as long as no migration followed, that database is what a base is made from.
+        from_init_scripts(context, on).await?;
+    }
+    let fresh = on.target().with_database(names.fresh());
+    let mut connection = postgres::connect(&fresh).await?;
+    let result = fill(config, &mut connection).await;
+    connection.close().await;
+    if let Err(error) = result {
+        databases::heal(on, &names).await?;
+        return Err(error);
+    }
+    let base = databases::keep_as_base(on, &names, &key).await?;
+    task.end("");
+    Ok(base)
+}
+
+async fn from_init_scripts(context: &Context, on: &mut Connection) -> Result<()> {
+    let dev = on.target().with_database(&context.config().database.name);
+    let missing = |why: &str| {
+        Error::failed(format!(
+            "what the init scripts make is only known from a fresh server: {why}"
+        ))
+        .hint("run `devdb reset`: it starts the server afresh and keeps your data aside")
+    };
+    if !database::exists(on, &dev.database).await? {
+        return Err(missing(&format!("there is no database {}", dev.database)));
+    }
+    if let Some(migrations) = &context.config().migrations {
+        let mut connection = postgres::connect(&dev).await?;
+        let mut tool = context.tool()?;
+        let applied = tool
+            .standing(&mut connection, &context.variables(&dev), &context.events)
+            .await?
+            .applied
+            .len();
+        connection.close().await;
+        if applied > 0 {
+            return Err(missing(&format!(
+                "{} already holds {applied} migrations of {}",
+                dev.database,
+                migrations.dir.display()
+            )));
+        }
+    }
+    clone_from(on, &context.names().fresh(), &dev.database).await
+}
+
+/// Extensions, then the files that run before.
+async fn fill(config: &Config, connection: &mut Connection) -> Result<()> {
+    for extension in &config.database.extensions {
+        let statement = format!(
+            "create extension if not exists {} cascade",
+            quote_ident(extension)
+        );
+        connection.execute(&statement).await.map_err(|e| {
+            let hint = match e.sqlstate() {
+                // 0A000 and 58P01: no control file for it on this server.
+                Some("0A000" | "58P01") => {
+                    "this server does not have it: choose an image that does, such as pgvector/pgvector:pg17"
+                }
+                _ => "see database.extensions in devdb.toml",
+            };
+            e.context(format!("cannot create the extension {extension}")).hint(hint)
+        })?;
+    }
+    for file in &config.database.before {
+        run_file(connection, file).await?;
+    }
+    Ok(())
+}
+
+/// Runs an SQL file as one batch.
+///
+/// # Errors
+/// `Migration` with file, line, the place in it, and what Postgres said.
+pub(super) async fn run_file(connection: &mut Connection, file: &Path) -> Result<()> {
+    let text =
+        std::fs::read_to_string(file).named(format_args!("cannot read {}", file.display()))?;
+    connection
+        .execute(&text)
+        .await
+        .map_err(|e| excerpt::failed_file(file, &text, e))
+}
+
+fn key(config: &Config) -> Result<BaseKey> {
+    let mut parts: Vec<Vec<u8>> = vec![config.database.user.clone().into_bytes()];
+    for extension in &config.database.extensions {
+        parts.push(extension.clone().into_bytes());
+    }
+    let mounts = config.server.mounts.iter().map(|(path, _)| path);
+    for file in config.database.before.iter().chain(mounts) {
+        parts.push(file.as_os_str().as_encoded_bytes().to_vec());
+        if file.is_file() {
+            parts.push(std::fs::read(file).named(format_args!("cannot read {}", file.display()))?);
+        }
+    }
+    Ok(BaseKey::new(parts.iter().map(Vec::as_slice)))
+}

@@ -1,0 +1,136 @@
+//! `devdb ready`: server up, database there, every migration applied.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::config::Target;
+use crate::error::Result;
+use crate::event::Events;
+use crate::migrations::{MigrationTool, Ran, Standing};
+use crate::postgres;
+use crate::server::Server;
+
+use super::{Context, provision};
+
+/// The dev database as it is now.
+#[derive(Debug, Serialize)]
+pub struct Ready {
+    pub url: String,
+    pub database: String,
+    pub port: u16,
+    /// Ids of the migrations that were applied by this call.
+    pub applied: Vec<String>,
+    /// Whether there was nothing to do.
+    pub was_ready: bool,
+    /// Seconds.
+    pub took: f64,
+}
+
+/// Brings the dev database to head, from whatever state server and database are in.
+///
+/// # Errors
+/// `Server` where no server can be had; `Migration` where the chain does not fit the database or a
+/// migration fails.
+pub async fn ready(context: &Context) -> Result<Ready> {
+    let started = Instant::now();
+    if let Some(target) = already(context).await {
+        return Ok(report(&target, &[], true, started));
+    }
+    let _lock = context.lock("ready").await?;
+    let mut tool = tool_if_any(context)?;
+    let server = context.server().await?;
+    if server.pending_reset() {
+        context
+            .events
+            .note("the last reset did not come to its end: it is done again");
+        let reset = super::reset::with_server(context, tool.as_mut(), &server, false).await?;
+        return Ok(report(&reset.target, &reset.ran, false, started));
+    }
+    let maintenance = server.ensure_up(&context.events).await?;
+    let (target, _) = provision::dev_database(context, &maintenance).await?;
+    let ran = bring_to_head(context, tool.as_mut(), &target).await?;
+    Ok(report(&target, &ran, false, started))
+}
+
+fn report(target: &Target, ran: &[Ran], was_ready: bool, started: Instant) -> Ready {
+    Ready {
+        url: target.url("postgresql"),
+        database: target.database.clone(),
+        port: target.port,
+        applied: ran.iter().map(|r| r.id.clone()).collect(),
+        was_ready,
+        took: started.elapsed().as_secs_f64(),
+    }
+}
+
+/// One connection and one look, without Docker and without Python. `None` where anything is
+/// missing: the long way then finds out what.
+async fn already(context: &Context) -> Option<Target> {
+    let maintenance = Server::remembered(context.config())?;
+    let target = context.dev(&maintenance);
+    let limit = Duration::from_millis(1000);
+    let mut connection = postgres::connect_within(&target, limit).await.ok()?;
+    let standing = match &context.config().migrations {
+        None => return Some(target),
+        Some(_) => context.quick_standing(&mut connection).await.ok()??,
+    };
+    standing.at_head().then_some(target)
+}
+
+/// Applies what is pending.
+///
+/// # Errors
+/// `Migration`: what keeps the chain from running, or the migration that fails.
+pub(super) async fn bring_to_head(
+    context: &Context,
+    tool: Option<&mut MigrationTool>,
+    target: &Target,
+) -> Result<Vec<Ran>> {
+    match tool {
+        Some(tool) => {
+            let ran = apply(context, tool, target, None).await?;
+            context.keep_learned(tool);
+            Ok(ran)
+        }
+        None => {
+            context
+                .events
+                .note("no migrations are configured: the database stays as it is");
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// The project's tool, where it has one.
+pub(super) fn tool_if_any(context: &Context) -> Result<Option<MigrationTool>> {
+    match context.config().migrations {
+        Some(_) => context.tool().map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Applies what is pending, up to `to`, and tells about what is odd.
+pub(super) async fn apply(
+    context: &Context,
+    tool: &mut MigrationTool,
+    target: &Target,
+    to: Option<&str>,
+) -> Result<Vec<Ran>> {
+    let variables = context.variables(target);
+    let mut connection = postgres::connect(target).await?;
+    let standing = tool
+        .standing(&mut connection, &variables, &context.events)
+        .await?;
+    connection.close().await;
+    warn(&standing, &context.events);
+    standing.ensure_sound()?;
+    tool.migrate(target, &variables, to, &context.events).await
+}
+
+/// Says what is odd and not in the way.
+pub(super) fn warn(standing: &Standing, events: &Events) {
+    for problem in standing.problems.iter().filter(|p| !p.blocks) {
+        events.warn(format!("{problem} ({})", problem.hint));
+    }
+}

@@ -1,0 +1,80 @@
+//! `up`, `down`, `logs`, `url`, `env`, `psql`: the server as it is, without migrations.
+
+use serde::Serialize;
+
+use crate::config::Target;
+use crate::error::Result;
+use crate::server::{Command, Server};
+
+use super::{Context, provision};
+
+/// A server that runs.
+#[derive(Debug, Serialize)]
+pub struct Up {
+    /// The maintenance database.
+    pub url: String,
+    pub port: u16,
+    pub server: String,
+}
+
+/// Starts the server and waits until it answers.
+pub async fn up(context: &Context) -> Result<Up> {
+    let _lock = context.lock("up").await?;
+    let server = context.server().await?;
+    let target = server.ensure_up(&context.events).await?;
+    Ok(Up {
+        url: target.url("postgresql"),
+        port: target.port,
+        server: server.describe(),
+    })
+}
+
+/// Stops the server; with `wipe` its data goes too, also what was put aside.
+pub async fn down(context: &Context, wipe: bool) -> Result<()> {
+    let _lock = context.lock("down").await?;
+    let server = context.server().await?;
+    match wipe {
+        true => server.remove(&context.events, true).await,
+        false => server.stop(&context.events).await,
+    }
+}
+
+/// Hands every line that the server logged to `each`, with `follow` until interrupted.
+pub async fn logs(
+    context: &Context,
+    follow: bool,
+    tail: Option<u32>,
+    each: impl FnMut(&str),
+) -> Result<()> {
+    context.server().await?.logs(follow, tail, each).await
+}
+
+/// The dev database of a server that runs: remembered where it answers, else started.
+async fn dev(context: &Context) -> Result<(Target, Server)> {
+    let _lock = context.lock("up").await?;
+    let server = context.server().await?;
+    let maintenance = server.ensure_up(&context.events).await?;
+    let (target, _) = provision::dev_database(context, &maintenance).await?;
+    Ok((target, server))
+}
+
+/// The dev database's address. Starts nothing where the address is known.
+pub async fn url(context: &Context) -> Result<Target> {
+    match Server::remembered(context.config()) {
+        Some(maintenance) => Ok(context.dev(&maintenance)),
+        None => Ok(dev(context).await?.0),
+    }
+}
+
+/// The variables of the configuration for the dev database.
+pub async fn variables(context: &Context) -> Result<Vec<(String, String)>> {
+    Ok(context.variables(&url(context).await?))
+}
+
+/// The psql to run, in the dev database; `terminal` says whether a person sits before it.
+pub async fn psql(context: &Context, arguments: &[String], terminal: bool) -> Result<Command> {
+    let (target, server) = dev(context).await?;
+    let mut command = server.psql(&target, terminal)?;
+    command.args.extend_from_slice(arguments);
+    Ok(command)
+}

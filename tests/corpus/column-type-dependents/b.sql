@@ -1,0 +1,15 @@
+create table t(id int primary key, a int default 5, b int);
+create table o(a int);
+create function tf() returns trigger language plpgsql as 'begin return new; end';
+alter table t alter a type bigint; alter table t alter id type bigint;
+create view v1 as select a, b from t; create view v2 as select a + 1 as x from v1;
+comment on column v2.x is 'kept'; grant select (x) on v2 to r_app;
+create materialized view mv as select a from v1; create index mvi on mv(a); comment on index mvi is 'i';
+create rule r as on update to t where new.a > 5 do also insert into o values (new.a);
+create policy p on t using (a > 0);
+create trigger g before update of a on t for each row when (new.a > 0) execute function tf();
+alter table t add g int generated always as (a * 2) stored; create index tg on t(g); create view vg as select g from t;
+create index ta on t(a) where a > 3; alter table t add constraint c check (a > 0); alter table t add constraint f foreign key (a) references t;
+create statistics st on a, b from t;
+create publication pub for table t where (id > 0);
+create function at() returns bigint begin atomic select sum(a)::bigint from t; end;

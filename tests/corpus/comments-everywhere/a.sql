@@ -1,0 +1,10 @@
+create table t(a int primary key, b int unique, c text, constraint k check (b > 0), constraint fk foreign key (b) references t);
+create index i on t(c); create view v as select a, b from t; create materialized view mv as select a from t;
+create type e as enum ('x'); create type ct as (a int); create domain d as int constraint dc check (value > 0);
+create sequence s; create function f(int) returns int language sql as 'select 1'; create procedure p(int) language sql as 'select 1';
+create function tf() returns trigger language plpgsql as 'begin return new; end'; create trigger g before insert on t for each row execute function tf();
+create policy pol on t; create rule r as on delete to t do instead nothing; create statistics st on a, b from t;
+create aggregate ag(int)(sfunc = int4pl, stype = int); create operator === (leftarg = int, rightarg = int, function = int4eq);
+create collation co (provider = icu, locale = 'und'); create text search configuration tc (copy = english); create publication pb;
+create schema s1; create cast (ct as e) with inout;
+create function ef() returns event_trigger language plpgsql as 'begin end'; create event trigger et on ddl_command_end execute function ef();

@@ -1,0 +1,17 @@
+create table t(a int primary key, b int unique, c text, constraint k check (b > 0), constraint fk foreign key (b) references t);
+create index i on t(c); create view v as select a, b from t; create materialized view mv as select a from t;
+create type e as enum ('x'); create type ct as (a int); create domain d as int constraint dc check (value > 0);
+create sequence s; create function f(int) returns int language sql as 'select 1'; create procedure p(int) language sql as 'select 1';
+create function tf() returns trigger language plpgsql as 'begin return new; end'; create trigger g before insert on t for each row execute function tf();
+create policy pol on t; create rule r as on delete to t do instead nothing; create statistics st on a, b from t;
+create aggregate ag(int)(sfunc = int4pl, stype = int); create operator === (leftarg = int, rightarg = int, function = int4eq);
+create collation co (provider = icu, locale = 'und'); create text search configuration tc (copy = english); create publication pb;
+create schema s1; create cast (ct as e) with inout;
+create function ef() returns event_trigger language plpgsql as 'begin end'; create event trigger et on ddl_command_end execute function ef();
+comment on constraint t_pkey on t is '1'; comment on index t_pkey is '1i'; comment on index t_b_key is '2i'; comment on constraint k on t is 'k''s'; comment on constraint fk on t is 'fk';
+comment on index i is 'back\slash'; comment on column v.a is 'va'; comment on view v is 'v'; comment on materialized view mv is 'mv'; comment on column mv.a is 'mva';
+comment on type e is 'e'; comment on type ct is 'ct'; comment on column ct.a is 'cta'; comment on domain d is 'd'; comment on constraint dc on domain d is 'dc';
+comment on sequence s is 's'; comment on function f(int) is E'two\nlines'; comment on procedure p(int) is 'p'; comment on trigger g on t is 'g';
+comment on policy pol on t is 'pol'; comment on rule r on t is 'r'; comment on statistics st is 'st'; comment on aggregate ag(int) is 'ag'; comment on operator ===(int, int) is 'op';
+comment on collation co is 'co'; comment on text search configuration tc is 'tc'; comment on publication pb is 'pb'; comment on schema s1 is 's1'; comment on cast (ct as e) is 'cast'; comment on event trigger et is 'et';
+comment on extension vector is 'mine';

@@ -1,0 +1,17 @@
+create type mood as enum ('sad', 'ok', 'happy', 'ecstatic');
+comment on type mood is 'how';
+grant usage on type mood to r_app;
+create domain dmood as mood check (value <> 'sad');
+create type cmood as (m mood, n int);
+create function f(m mood) returns mood language sql as $$select m$$;
+create table t(id int, m mood default 'ok', ms mood[] default '{ok}', d dmood, c cmood, g text generated always as (case when m = 'ok'::mood then 'x' else 'y' end) stored, check (m <> 'sad'));
+create index t_m on t(m); create index t_p on t(id) where m = 'happy'; create index t_e on t((m = 'ok'::mood));
+create view v as select id, m from t where m > 'sad';
+comment on view v is 'v'; comment on column v.m is 'vm'; grant select on v to r_app;
+create materialized view mv as select m, count(*) from t group by m; create unique index mv_u on mv(m);
+create view vv as select * from mv;
+create policy pol on t using (m = 'ok');
+create function tf() returns trigger language plpgsql as 'begin return new; end';
+create trigger tg before update of m on t for each row when (new.m = 'ok') execute function tf();
+create function dflt(a int, m mood default 'ok') returns int language sql as 'select 1';
+create statistics st on id, m from t;

@@ -1,0 +1,3 @@
+create table t(a int, b int); create sequence s; create schema sc; create function f(int) returns int language sql as 'select 1'; create procedure p() language sql as ''; create type e as enum ('x'); create domain d as int; create view v as select 1 as x;
+grant select (b), insert (a) on t to r_app; grant select, update on t to r_app with grant option; revoke all on t from postgres; grant select, update on s to r_app; grant create, usage on schema sc to r_app with grant option; revoke execute on function f(int) from public; grant execute on procedure p() to r_app with grant option;
+revoke usage on type e from public; grant usage on domain d to r_app; grant select (x) on v to public;

@@ -1,0 +1,1 @@
+create table p(a int, b text, constraint k check (a > 0)); create table lone(a int, b text, constraint k check (a > 0));

@@ -1,0 +1,10 @@
+create table p(id int primary key);
+create table m(id int not null, p_id int, v text) partition by range (id);
+create table m1 partition of m for values from (0) to (10);
+alter table m add column n int not null default 3;
+alter table m alter column v type varchar(40);
+alter table m drop column p_id;
+alter table m add column q int references p;
+alter table m alter column v set not null;
+alter table m1 alter column n set default 4;
+comment on column m1.n is 'child';

@@ -1,0 +1,4 @@
+create table m(id int not null, d date not null, v text, primary key (id, d)) partition by range (d);
+create index m_v on m(v);
+create unique index m_u on m(d, id);
+create table m1 partition of m for values from ('2024-01-01') to ('2025-01-01');

@@ -1,0 +1,15 @@
+create schema p;
+create table p.m(id bigint generated always as identity, kind text not null, d date not null default now(), v jsonb) partition by list (kind);
+create table p.m_a partition of p.m for values in ('a', 'b') partition by range (d);
+create table p.m_a1 partition of p.m_a for values from (minvalue) to ('2020-01-01');
+create table p.m_a2 partition of p.m_a for values from ('2020-01-01') to (maxvalue);
+create table p.m_h partition of p.m for values in ('h') partition by hash (id);
+create table p.m_h0 partition of p.m_h for values with (modulus 2, remainder 0);
+create table p.m_h1 partition of p.m_h for values with (modulus 2, remainder 1);
+create table p.m_x partition of p.m default;
+alter table p.m add primary key (id, kind, d);
+create index on p.m (v);
+alter table p.m add constraint chk check (d > '2000-01-01');
+create table p.ref (id bigint, kind text, d date, foreign key (id, kind, d) references p.m);
+create function p.tf() returns trigger language plpgsql as 'begin return new; end';
+create trigger tg after insert on p.m for each row execute function p.tf();

@@ -1,0 +1,292 @@
+//! The pairs of `../shared/corpus` and of `tests/corpus`, forward and backward. The verdict is
+//! pg_dump's.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use devdb::postgres::{self, Connection, Target, database};
+use devdb::schema::{self, Schema};
+
+use crate::support::dump::Dumper;
+use crate::support::server;
+
+/// How many pairs of the shared corpus converge. May only rise.
+const FLOOR_FORWARD: usize = 112;
+const FLOOR_BACKWARD: usize = 112;
+
+/// The same for our own, both ways together.
+const OWN_FLOOR: usize = 29;
+
+const AT_A_TIME: usize = 6;
+
+fn corpus() -> PathBuf {
+    let folder = std::env::var_os("DEVDB_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"),
+        PathBuf::from,
+    );
+    assert!(
+        folder.is_dir(),
+        "no corpus at {}: clone the repository beside `shared`, or set DEVDB_CORPUS",
+        folder.display()
+    );
+    folder
+}
+
+struct Pair {
+    name: String,
+    a: String,
+    b: String,
+}
+
+fn own_corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+fn pairs(corpus: &Path) -> Vec<Pair> {
+    let only = std::env::var("DEVDB_CORPUS_ONLY").unwrap_or_default();
+    let mut pairs: Vec<Pair> = std::fs::read_dir(corpus)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| Pair {
+            name: path.file_name().unwrap().to_string_lossy().into_owned(),
+            a: std::fs::read_to_string(path.join("a.sql")).unwrap(),
+            b: std::fs::read_to_string(path.join("b.sql")).unwrap(),
+        })
+        .filter(|pair| only.is_empty() || only.split(',').any(|name| name == pair.name))
+        .collect();
+    pairs.sort_by(|x, y| x.name.cmp(&y.name));
+    assert!(
+        !pairs.is_empty() || !only.is_empty(),
+        "no pair in {}",
+        corpus.display()
+    );
+    pairs
+}
+
+/// What a pair came to: nothing where it converged, else why not.
+struct Verdict {
+    name: String,
+    forward: Result<(), String>,
+    backward: Result<(), String>,
+}
+
+/// One worker's means: a session for whole databases, a pg_dump, dumps that are known already.
+struct Worker {
+    admin: Target,
+    run: String,
+    number: usize,
+    dumper: Dumper,
+    dumps: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl Worker {
+    fn name(&self, what: &str) -> String {
+        format!("{}_{}_{what}", self.run, self.number)
+    }
+
+    async fn load(&self, what: &str, sql: &str) -> Connection {
+        let name = self.name(what);
+        let mut admin = postgres::connect(&self.admin).await.unwrap();
+        database::drop(&mut admin, &name).await.unwrap();
+        database::clone(&mut admin, &name, &template(&self.run))
+            .await
+            .unwrap();
+        admin.close().await;
+        let mut session = postgres::connect(&self.admin.with_database(&name))
+            .await
+            .unwrap();
+        for transaction in sql.split("-- commit") {
+            if let Err(error) = session.execute(transaction).await {
+                panic!("{sql}: {error}");
+            }
+        }
+        session
+    }
+
+    /// The dump of a database into which nothing but `sql` was loaded.
+    fn known_dump(&mut self, what: &str, sql: &str) -> String {
+        let statements: Vec<&str> = sql.lines().filter(|l| !l.starts_with("--")).collect();
+        let key = statements.join("\n");
+        if let Some(dump) = self.dumps.lock().unwrap().get(&key) {
+            return dump.clone();
+        }
+        let dump = self.dumper.dump(&self.name(what));
+        self.dumps.lock().unwrap().insert(key, dump.clone());
+        dump
+    }
+
+    async fn try_pair(&mut self, pair: &Pair) -> Verdict {
+        let mut a = self.load("a", &pair.a).await;
+        let mut b = self.load("b", &pair.b).await;
+        let dump_a = self.known_dump("a", &pair.a);
+        let dump_b = self.known_dump("b", &pair.b);
+        let schema_a = schema::read(&mut a).await;
+        let schema_b = schema::read(&mut b).await;
+        let (forward, backward) = match (&schema_a, &schema_b) {
+            (Ok(schema_a), Ok(schema_b)) => (
+                self.go("a", &mut a, schema_a, schema_b, &dump_b).await,
+                self.go("b", &mut b, schema_b, schema_a, &dump_a).await,
+            ),
+            (Err(error), _) | (_, Err(error)) => (Err(error.to_string()), Err(error.to_string())),
+        };
+        a.close().await;
+        b.close().await;
+        Verdict {
+            name: pair.name.clone(),
+            forward,
+            backward,
+        }
+    }
+
+    /// Applies the plan to the database `what` and compares.
+    async fn go(
+        &mut self,
+        what: &str,
+        session: &mut Connection,
+        from: &Schema,
+        to: &Schema,
+        wanted: &str,
+    ) -> Result<(), String> {
+        let plan = schema::plan(from, to);
+        let sql = plan.to_sql();
+        if schema::plan(from, to).to_sql() != sql {
+            return Err(format!("the plan is not the same twice:\n{sql}"));
+        }
+        for transaction in plan.transactions() {
+            let statements = transaction.statements.join(";\n");
+            if let Err(error) = session.execute(&statements).await {
+                let detail = error.detail_text().unwrap_or_default();
+                return Err(format!("{error}\n{detail}\n{sql}"));
+            }
+        }
+        let dump = self.dumper.dump(&self.name(what));
+        if dump != wanted {
+            return Err(format!("{}\n{sql}", difference(&dump, wanted)));
+        }
+        let after = schema::read(session).await.map_err(|e| e.to_string())?;
+        let again = schema::plan(&after, to);
+        if !again.is_empty() {
+            return Err(format!(
+                "the second plan is not empty:\n{}\nafter:\n{sql}",
+                again.to_sql()
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn difference(is: &str, wanted: &str) -> String {
+    let lines = |text: &str| text.lines().map(str::to_string).collect::<Vec<_>>();
+    let (is, wanted) = (lines(is), lines(wanted));
+    let extra = is
+        .iter()
+        .filter(|l| !wanted.contains(l))
+        .map(|l| format!("  is:     {l}"));
+    let missing = wanted
+        .iter()
+        .filter(|l| !is.contains(l))
+        .map(|l| format!("  wanted: {l}"));
+    extra.chain(missing).collect::<Vec<_>>().join("\n")
+}
+
+fn template(run: &str) -> String {
+    format!("{run}_template")
+}
+
+/// Tries all pairs, several at a time; gives how many converged each way and how many there are,
+/// and prints why the others did not.
+async fn converge(run: &str, pairs: Vec<Pair>) -> (usize, usize, usize) {
+    let run = format!("{run}_{}", std::process::id());
+    let template = template(&run);
+    let admin = Target::parse(&server::url()).unwrap();
+    let mut session = postgres::connect(&admin).await.unwrap();
+    database::drop(&mut session, &template).await.unwrap();
+    database::create(&mut session, &template).await.unwrap();
+    let mut prepare = postgres::connect(&admin.with_database(&template))
+        .await
+        .unwrap();
+    let extensions =
+        "create extension vector; create extension pg_trgm; create extension btree_gist";
+    prepare.execute(extensions).await.unwrap();
+    prepare.close().await;
+
+    let count = pairs.len();
+    let todo = Arc::new(Mutex::new(pairs));
+    let dumps = Arc::default();
+    let mut workers = Vec::new();
+    for number in 0..AT_A_TIME.min(count) {
+        let todo = todo.clone();
+        let mut worker = Worker {
+            admin: admin.clone(),
+            run: run.clone(),
+            number,
+            dumper: Dumper::new(),
+            dumps: Arc::clone(&dumps),
+        };
+        workers.push(tokio::spawn(async move {
+            let mut verdicts = Vec::new();
+            loop {
+                let Some(pair) = todo.lock().unwrap().pop() else {
+                    break;
+                };
+                verdicts.push(worker.try_pair(&pair).await);
+            }
+            let mut admin = postgres::connect(&worker.admin).await.unwrap();
+            for what in ["a", "b"] {
+                database::drop(&mut admin, &worker.name(what))
+                    .await
+                    .unwrap();
+            }
+            verdicts
+        }));
+    }
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for worker in workers {
+        verdicts.extend(worker.await.unwrap());
+    }
+    database::drop(&mut session, &template).await.unwrap();
+    session.close().await;
+
+    verdicts.sort_by(|x, y| x.name.cmp(&y.name));
+    let forward = verdicts.iter().filter(|v| v.forward.is_ok()).count();
+    let backward = verdicts.iter().filter(|v| v.backward.is_ok()).count();
+    for verdict in &verdicts {
+        for (way, result) in [("a → b", &verdict.forward), ("b → a", &verdict.backward)] {
+            if let Err(why) = result {
+                println!("== {} {way}\n{why}\n", verdict.name);
+            }
+        }
+    }
+    println!("{forward} of {count} forward, {backward} of {count} backward");
+    (forward, backward, count)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pairs_of_the_shared_corpus_converge() {
+    let (forward, backward, count) = converge("shared", pairs(&corpus())).await;
+    if std::env::var_os("DEVDB_CORPUS_ONLY").is_none() {
+        assert!(
+            forward >= FLOOR_FORWARD,
+            "{forward} of {count} forward, the floor is {FLOOR_FORWARD}"
+        );
+        assert!(
+            backward >= FLOOR_BACKWARD,
+            "{backward} of {count} backward, the floor is {FLOOR_BACKWARD}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pairs_of_our_own_corpus_converge() {
+    let (forward, backward, count) = converge("own", pairs(&own_corpus())).await;
+    if std::env::var_os("DEVDB_CORPUS_ONLY").is_none() {
+        let sum = forward + backward;
+        assert!(
+            sum >= OWN_FLOOR,
+            "{sum} of {} both ways, the floor is {OWN_FLOOR}",
+            2 * count
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! What `pg_dump --schema-only` says about a database: the verdict that is not devdb's own.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use devdb::postgres::Target;
+
+use super::server;
+
+/// A shell beside the server's own pg_dump, kept open because starting one costs more than a dump.
+pub struct Dumper {
+    shell: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// Where the server is, seen from the shell.
+    url: String,
+}
+
+impl Dumper {
+    /// In the container of the shared server; where `DEVDB_TEST_URL` names another server, on this
+    /// machine, where a `pg_dump` of the server's version must be on the path.
+    pub fn new() -> Self {
+        let (mut command, url) = match in_container(&server::url()) {
+            false => (Command::new("sh"), server::url()),
+            true => {
+                let mut command = Command::new("docker");
+                command.args(["exec", "--interactive", "devdb-test-server", "sh"]);
+                let url = "postgresql://postgres:postgres@127.0.0.1:5432/postgres";
+                (command, url.to_string())
+            }
+        };
+        let mut shell = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell beside the server");
+        Dumper {
+            input: shell.stdin.take().unwrap(),
+            output: BufReader::new(shell.stdout.take().unwrap()),
+            shell,
+            url,
+        }
+    }
+
+    /// The dump of one database, without what says nothing and in an order of its own.
+    pub fn dump(&mut self, database: &str) -> String {
+        let target = Target::parse(&self.url).unwrap().with_database(database);
+        let url = target.url("postgresql");
+        let end = "\u{1}end of dump";
+        let command = format!("pg_dump --schema-only '{url}' 2>&1; printf '%s\\n' '{end}'\n");
+        self.input.write_all(command.as_bytes()).unwrap();
+        self.input.flush().unwrap();
+        let mut text = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.output.read_line(&mut line).unwrap();
+            assert!(read > 0, "the shell beside the server is gone:\n{text}");
+            if line.trim_end() == end {
+                break;
+            }
+            text.push_str(&line);
+        }
+        assert!(text.contains("PostgreSQL database dump complete"), "{text}");
+        normalise(&text)
+    }
+}
+
+impl Drop for Dumper {
+    fn drop(&mut self) {
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
+
+/// Entries sorted, columns of a table in the order of their text.
+fn normalise(dump: &str) -> String {
+    let mut entries: Vec<String> = Vec::new();
+    let mut entry: Vec<&str> = Vec::new();
+    let mut finish = |lines: &mut Vec<&str>| {
+        if lines.first().is_some_and(|l| {
+            l.starts_with("CREATE TABLE")
+                || l.starts_with("CREATE UNLOGGED TABLE")
+                || l.starts_with("CREATE FOREIGN TABLE")
+        }) {
+            let mut sorted: Vec<String> = lines
+                .iter()
+                .map(|l| l.trim_end_matches(',').to_string())
+                .collect();
+            sorted.sort();
+            entries.push(sorted.join("\n"));
+        } else if !lines.is_empty() {
+            entries.push(lines.join("\n"));
+        }
+        lines.clear();
+    };
+    for line in dump.lines() {
+        let says_nothing = line.is_empty() || line.starts_with("--") || line.starts_with('\\');
+        if line.starts_with("-- Name:") {
+            finish(&mut entry);
+        }
+        if !says_nothing {
+            entry.push(line);
+        }
+    }
+    finish(&mut entry);
+    entries.sort();
+    entries.join("\n")
+}
+
+/// Whether the URL is that of `scripts/test-server.sh`'s container.
+fn in_container(url: &str) -> bool {
+    let port = Target::parse(url).unwrap().port;
+    let published = Command::new("docker")
+        .args(["port", "devdb-test-server", "5432/tcp"])
+        .output();
+    published.is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .ends_with(&format!(":{port}"))
+    })
+}
