@@ -719,3 +719,25 @@ async fn a_reset_of_a_folder_that_is_cut_off_at_any_moment_loses_nothing() {
         .await
         .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_is_cut_off_and_changed_is_made_again() {
+    let mut project = TestProject::docker("first");
+    for milliseconds in [350, 550, 800] {
+        let server = project.open().await;
+        let limit = std::time::Duration::from_millis(milliseconds);
+        let _ = tokio::time::timeout(limit, server.ensure_up(&project.events)).await;
+        // What runs by now is in the middle of initdb, and made from another configuration.
+        let work_mem = format!("{milliseconds}MB");
+        project
+            .config
+            .server
+            .settings
+            .insert("work_mem".into(), work_mem.clone());
+        let server = project.open().await;
+        let target = server.ensure_up(&project.events).await.unwrap();
+        assert_eq!(value(&target, "show work_mem").await, Some(work_mem));
+        mark(&target).await;
+        server.remove(&project.events, true).await.unwrap();
+    }
+}
