@@ -5,6 +5,8 @@ mod alembic;
 mod command;
 mod sqlx;
 
+pub(super) use sqlx::{bodies, schema_files};
+
 use std::path::PathBuf;
 use std::time::Instant;
 
