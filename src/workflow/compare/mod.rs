@@ -6,6 +6,8 @@ mod git;
 mod schemas;
 mod side;
 
+use std::collections::HashSet;
+use std::mem::{Discriminant, discriminant};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -209,24 +211,21 @@ fn deny(plan: &Plan, kinds: &[HazardKind]) -> Result<()> {
 /// One readable line for each change. What goes with its whole is not said twice: the parts of a
 /// dropped object, the columns of a new view.
 pub(super) fn lines(changes: &[Change]) -> Vec<String> {
-    let whole = |change: &Change, what: fn(&What) -> bool| {
-        changes.iter().any(|other| {
-            other.object != change.object
-                && other.object.part().is_empty()
-                && !change.object.part().is_empty()
-                && other.object.schema() == change.object.schema()
-                && other.object.name() == change.object.name()
-                && what(&other.what)
-        })
+    let wholes: HashSet<(&str, &str, Discriminant<What>)> = changes
+        .iter()
+        .filter(|c| c.object.part().is_empty())
+        .map(|c| (c.object.schema(), c.object.name(), discriminant(&c.what)))
+        .collect();
+    let goes_with_whole = |c: &Change| {
+        let whole = (c.object.schema(), c.object.name(), discriminant(&c.what));
+        !c.object.part().is_empty() && wholes.contains(&whole)
     };
     changes
         .iter()
-        .filter(|change| match change.what {
-            What::Dropped => !whole(change, |what| matches!(what, What::Dropped)),
-            What::Created { .. } if change.kind == Kind::ViewColumn => {
-                !whole(change, |what| matches!(what, What::Created { .. }))
-            }
-            _ => true,
+        .filter(|c| match c.what {
+            What::Dropped => !goes_with_whole(c),
+            What::Created { .. } => c.kind != Kind::ViewColumn || !goes_with_whole(c),
+            What::Altered { .. } => true,
         })
         .map(ToString::to_string)
         .collect()
