@@ -524,7 +524,7 @@ fn init_writes_what_was_found() {
     exit: 0
     ----- stdout -----
     # devdb: see docs/configuration.md. Lines with # are the defaults.
-    name = "[folder]"
+    name = "devdb-test-r2lQZQ"
 
     [server]
     # kind = "auto"
