@@ -292,7 +292,13 @@ impl<'a> Context<'a> {
             }
         }
         for (part, whole) in made {
-            for step in steps.iter_mut().filter(|s| s.makes.contains(&whole)) {
+            // A view that is replaced makes its new columns, too.
+            let altered = self.fates.get(&whole) == Some(&Fate::Alter);
+            let makes = |s: &&mut Step| {
+                s.makes.contains(&whole)
+                    || (altered && s.action == Action::Alter && s.object == whole)
+            };
+            for step in steps.iter_mut().filter(makes) {
                 step.makes.push(part.clone());
             }
         }

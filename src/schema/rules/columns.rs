@@ -107,6 +107,11 @@ fn is_kept_below(cx: &Context, column: &Id) -> bool {
     })
 }
 
+/// Whether it is a column of another table.
+fn is_elsewhere(id: &Id, column: &Id) -> bool {
+    id.kind() == Kind::Column && table_id(id) != table_id(column)
+}
+
 /// Stands for a column's being gone.
 fn gone(column: &Id) -> Id {
     column.beside(Kind::Column, &format!("{}\u{1}gone", column.part()))
@@ -181,7 +186,7 @@ impl Rules for Columns {
         step.makes.push(gone(&column.id));
         let parents = column.needs.iter().map(|need| &need.id);
         step.needs
-            .extend(parents.filter(|id| id.kind() == Kind::Column).map(gone));
+            .extend(parents.filter(|id| is_elsewhere(id, &column.id)).map(gone));
         if column.text("expression").is_some() {
             return vec![step];
         }
@@ -199,7 +204,7 @@ impl Rules for Columns {
 
     /// What children had from their parent can be dropped by itself only after the parent's.
     fn waits_for(&self, column: &Object, need: &Id) -> bool {
-        need.kind() != Kind::Column || column.text("expression").is_some()
+        !is_elsewhere(need, &column.id)
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {

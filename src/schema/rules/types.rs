@@ -258,13 +258,32 @@ impl Rules for Domains {
         vec![Step::create(&object.id, sql)]
     }
 
-    fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+    /// Without its type it is another domain; for anything else only the default lets go.
+    fn loss(&self, _: &Context, _: &Object, lost: &Id) -> Loss {
+        match lost.kind() {
+            Kind::Function | Kind::Operator | Kind::Aggregate | Kind::Sequence | Kind::Cast => {
+                Loss::Alter
+            }
+            _ => Loss::Rebuild,
+        }
+    }
+
+    fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
         if changed.any(&["type", "collation"]) {
             return Alter::Rebuild;
         }
         let domain = format!("ALTER DOMAIN {}", to.id.path());
         let mut steps = Vec::new();
-        if changed.has("default_expression") {
+        let lost: Vec<Id> = cx.lost(&to.id).cloned().collect();
+        if !lost.is_empty() && from.text("default_expression").is_some() {
+            let sql = format!("{domain} DROP DEFAULT");
+            steps.push(Step::detail(&to.id, sql).releasing(lost));
+            if let Some(default) = to.text("default_expression") {
+                let needs = to.needs.iter().map(|need| need.id.clone());
+                let sql = format!("{domain} SET DEFAULT {default}");
+                steps.push(Step::detail(&to.id, sql).needing(needs));
+            }
+        } else if changed.has("default_expression") {
             let sql = match to.text("default_expression") {
                 Some(default) => format!("{domain} SET DEFAULT {default}"),
                 None => format!("{domain} DROP DEFAULT"),

@@ -1,4 +1,3 @@
-create function f(b int, c int default 3) returns bigint language sql immutable as 'select b';
 create function f(a int) returns bigint language sql immutable as 'select a + 1';
 create function tf() returns trigger language plpgsql as 'begin return new; end';
 create table t(id int default f(1), v int, g int generated always as (f(v)) stored, constraint c check (f(v) > 0));

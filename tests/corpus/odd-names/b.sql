@@ -6,5 +6,5 @@ create view "select"."from" as select "a.b" as "As" from "Odd Schema"."T.1 ""q""
 create function "Odd Schema"."F x"("A" int, "select" text default 'q''') returns int language sql as 'select 1';
 comment on column "Odd Schema"."T.1 ""q"" %s {}"."a.b" is E'it''s \\ "x" \n $$';
 create table this_is_a_name_that_is_sixty_three_bytes_long_which_is_the_limit_x(a_column_name_that_is_also_rather_long_indeed serial, "user" text, "order" int generated always as identity);
-create policy "P p" on "Odd Schema"."T.1 ""q"" %s {}" using ("select" > 0); create sequence "Seq.x" owned by "Odd Schema"."T.1 ""q"" %s {}"."select";
+create policy "P p" on "Odd Schema"."T.1 ""q"" %s {}" using ("select" > 0); create sequence "Odd Schema"."Seq.x" owned by "Odd Schema"."T.1 ""q"" %s {}"."select";
 grant select ("a.b") on "Odd Schema"."T.1 ""q"" %s {}" to r_app; create trigger "T g" before insert on "Odd Schema"."T.1 ""q"" %s {}" for each row execute function suppress_redundant_updates_trigger();
