@@ -37,7 +37,7 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
         sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {how}"));
     }
     if column.flag("not_null") {
-        sql.push_str(&not_null(column));
+        sql.push_str(&not_null(cx, column));
     }
     if let Some(identity) = column.text("identity") {
         sql.push_str(&format!(
@@ -48,9 +48,8 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
     sql
 }
 
-fn not_null(column: &Object) -> String {
-    let name = column
-        .text("not_null_name")
+fn not_null(cx: &Context, column: &Object) -> String {
+    let name = not_null_name(cx, column)
         .map(|name| format!(" CONSTRAINT {}", text::ident(name)))
         .unwrap_or_default();
     let inherit = if column.flag("not_null_no_inherit") {
@@ -59,6 +58,24 @@ fn not_null(column: &Object) -> String {
         ""
     };
     format!("{name} NOT NULL{inherit}")
+}
+
+/// The name of a NOT NULL, where it has one and is not sure to get it by itself: a child keeps its
+/// parent's name, which the parent would then no longer find free.
+fn not_null_name<'a>(cx: &Context, column: &'a Object) -> Option<&'a str> {
+    let table = table_id(&column.id);
+    let related = [cx.from, cx.to].iter().any(|schema| {
+        schema.children.contains(&table)
+            || schema
+                .get(&table)
+                .is_some_and(|t| !t.list("_parents").is_empty())
+    });
+    let name = if related {
+        "_not_null_name"
+    } else {
+        "not_null_name"
+    };
+    column.text(name)
 }
 
 fn inline_default<'a>(cx: &Context<'a>, column: &Object) -> Option<&'a Object> {
@@ -473,7 +490,7 @@ fn nullability(
         return;
     }
     if to.flag("not_null") {
-        let sql = match to.text("not_null_name") {
+        let sql = match not_null_name(cx, to) {
             Some(constraint) => format!(
                 "{alter} ADD CONSTRAINT {} NOT NULL {name}{}",
                 text::ident(constraint),
