@@ -37,7 +37,7 @@ apt_sources() {
         Debian) echo "deb [signed-by=$keyring] $uri $suite main" ;;
         Debian-Security) echo "deb [signed-by=$keyring] $uri $suite-security main" ;;
       esac
-    done
+    done || true
 }
 
 # What apt on this machine was told about proxies.

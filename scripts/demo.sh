@@ -62,9 +62,12 @@ choose_server() {
 
   if [[ $wanted != local ]]; then
     if ensure_engine && image=$(DEVDB_SERVER_IMAGE=$named ensure_image); then
-      export DEVDB_SERVER_KIND=docker DEVDB_SERVER_IMAGE=$image
-      settings="DEVDB_SERVER_IMAGE=$image "
-      [[ $image != "$OFFICIAL_IMAGE" ]] || settings=''
+      export DEVDB_SERVER_KIND=docker
+      settings=''
+      if [[ -n $named ]]; then # else devdb finds the same image by itself
+        export DEVDB_SERVER_IMAGE=$named
+        settings="DEVDB_SERVER_IMAGE=$named"
+      fi
       where="in Docker, from the image $image"
       return
     fi
@@ -73,7 +76,7 @@ choose_server() {
   fi
   bin=$(DEVDB_PG_BIN=$bin ensure_local_postgres) || return
   export DEVDB_SERVER_KIND=local DEVDB_PG_BIN=$bin
-  settings="DEVDB_SERVER_KIND=local DEVDB_PG_BIN=$bin "
+  settings="DEVDB_SERVER_KIND=local DEVDB_PG_BIN=$bin"
   where="from the programs in $bin"
 }
 
@@ -81,7 +84,8 @@ prepare() {
   ensure_rust
   choose_server
   cargo build --quiet --locked
-  PATH=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd):$PATH
+  programs=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)
+  PATH=$programs:$PATH
 
   project=$(cd "$(mktemp -d "${TMPDIR:-/tmp}/devdb-demo.XXXXXX")" && pwd -P)
   cp -R devdb.toml migrations schema.sql "$project/"
@@ -89,7 +93,7 @@ prepare() {
 }
 
 main() {
-  local settings where before file leaked
+  local settings where programs before file leaked
   trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
@@ -153,10 +157,11 @@ SQL
   run 'devdb status'
 
   tell "${bold}Done in $((SECONDS - started)) s.${plain} A server was started, drifted, was left alone by \`generate\`, and was reset. What to type next:" \
-    "  cd $DEVDB_ROOT && export PATH=\$PWD/target/debug:\$PATH" \
-    "  ${settings}devdb ready                  # the same on the sample project itself" \
-    "  devdb --help                 # generate, reset, undo, psql, env, status ..." \
-    "  devdb down --wipe            # when you have seen enough: server and data are gone" \
+    "  cd $DEVDB_ROOT" \
+    "  export PATH=$programs:\$PATH${settings:+ $settings}" \
+    "  devdb ready          # the same on the sample project itself" \
+    "  devdb --help         # generate, reset, undo, psql, env, status ..." \
+    "  devdb down --wipe    # when you have seen enough: server and data are gone" \
     "The demo's own server and folder are removed now."
   [[ -z $ENGINE_PID ]] || tell "dockerd was started for this and still runs. To stop it, as root: kill $ENGINE_PID"
 }

@@ -125,7 +125,7 @@ ensure_engine() {
     fail "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST" "start it, or unset DOCKER_HOST"
     return
   fi
-  if have docker && docker version 2>&1 | grep -qi 'permission denied'; then
+  if have docker && [[ $(docker version 2>&1) == *[Pp]'ermission denied'* ]]; then
     fail "a Docker engine runs, but $(id -un) may not talk to it" "sudo usermod -aG docker $(id -un), then log in again"
     return
   fi
@@ -231,6 +231,8 @@ find_or_build_image() {
       return
     fi
     ensure_packages mmdebstrap debian-archive-keyring || return
+    # build.sh asks apt for the mirror, and apt knows it only with lists.
+    compgen -G '/var/lib/apt/lists/*Release' >/dev/null || update_package_lists || return
     "$DEVDB_ROOT/compose/build.sh" || return
   fi
   printf '%s\n' "$BUILT_IMAGE"
@@ -270,10 +272,9 @@ extension_folder() {
 
 # suits BIN: PostgreSQL 15 or later with pgvector 0.5 or later (hnsw).
 suits() {
-  local major version control
+  local version control
   [[ -x $1/initdb && -x $1/postgres ]] || return 1
-  major=$("$1/postgres" --version | grep -oE '[0-9]+' | head -n 1) || return 1
-  [[ $major -ge 15 ]] || return 1
+  [[ $("$1/postgres" --version) =~ [0-9]+ && ${BASH_REMATCH[0]} -ge 15 ]] || return 1
   control=$(extension_folder "$1")/vector.control
   [[ -r $control ]] || return 1
   version=$(sed -nE "s/^default_version *= *'([0-9.]+)'.*/\1/p" "$control")
@@ -295,7 +296,7 @@ ensure_local_postgres() {
     update_package_lists || true
     for version in $(apt-cache --names-only search '^postgresql-[0-9]+-pgvector$' | grep -oE '[0-9]+' | sort -rn); do
       if [[ $version -ge 15 ]] && dpkg --compare-versions "$(package_version "postgresql-$version-pgvector")" ge 0.5; then
-        keep_packages_from_starting_a_server
+        keep_packages_from_starting_a_server || break
         ensure_packages "postgresql-$version" "postgresql-$version-pgvector" || break
         printf '%s\n' "/usr/lib/postgresql/$version/bin"
         return
@@ -316,6 +317,14 @@ ensure_local_postgres() {
     return
   }
   printf '%s\n' "$bin"
+}
+
+# PostgreSQL in the place where Debian keeps it, of whatever version, with or without pgvector.
+ensure_debian_postgres() {
+  ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || return 0
+  have apt-get || return 0 # elsewhere there is no such place
+  keep_packages_from_starting_a_server || return
+  ensure_packages postgresql
 }
 
 # Debian's packages would make and start a cluster of their own on port 5432.

@@ -30,7 +30,7 @@ is_ready() {
 }
 
 start() {
-  local spec=$1 image arguments=() setting end=$((SECONDS + 60))
+  local spec=$1 image arguments=() setting end
   # One that runs is never replaced because it is slow to answer: others are using it.
   if [[ $(running_spec) != "$spec" ]]; then
     image=$(ensure_image)
@@ -45,6 +45,7 @@ start() {
   fi
 
   # The server of the init phase does not listen on TCP, so an answer is the final one's.
+  end=$((SECONDS + 60))
   until [[ $(sql <<<'select 1' 2>/dev/null) == 1 ]]; do
     if [[ $SECONDS -ge $end || -z $(running_spec) ]]; then
       docker logs --tail 15 "$container" >&2
@@ -76,7 +77,9 @@ main() {
   local spec
   spec=$(printf '%s\n' "${DEVDB_SERVER_IMAGE-}" "${settings[@]}" | cksum | cut -d ' ' -f 1)
   is_ready "$spec" || with_lock test-server start "$spec"
-  printf 'postgresql://postgres:postgres@%s/postgres\n' "$(docker port "$container" 5432/tcp | head -n 1)"
+  local port
+  port=$(docker container inspect --format '{{(index (index .NetworkSettings.Ports "5432/tcp") 0).HostPort}}' "$container")
+  printf 'postgresql://postgres:postgres@127.0.0.1:%s/postgres\n' "$port"
 }
 
 main "$@"

@@ -15,7 +15,7 @@ test_server_is_ours=false
 step() {
   local began=$SECONDS status=0
   printf '\n== %s\n' "$*" >&2
-  "$@" || status=$?
+  "$@" 8>&- || status=$?
   [[ $status -ne 0 ]] || say "== done in $((SECONDS - began)) s"
   return $status
 }
@@ -24,13 +24,13 @@ step() {
 remove_leftovers() {
   local id
   for id in $(docker ps --all --quiet 2>/dev/null); do
-    if docker container inspect "$id" 2>/dev/null | grep -qF "$run_folder"; then
+    if [[ $(docker container inspect "$id" 2>/dev/null) == *"$run_folder"* ]]; then
       say "left behind: container $(docker container inspect --format '{{.Name}} ({{.Config.Image}})' "$id")"
       docker rm --force --volumes "$id" >/dev/null || true
     fi
   done
   for id in $(docker volume ls --quiet 2>/dev/null); do
-    if docker volume inspect "$id" 2>/dev/null | grep -qF "$run_folder"; then
+    if [[ $(docker volume inspect "$id" 2>/dev/null) == *"$run_folder"* ]]; then
       say "left behind: volume $id"
       docker volume rm --force "$id" >/dev/null || true
     fi
@@ -55,7 +55,8 @@ clean_up() {
   if [[ -n $run_folder ]]; then
     remove_leftovers
     stop_local_servers
-    if [[ $test_server_is_ours == true ]]; then
+    # Another run may have come to use the server that this one started.
+    if [[ $test_server_is_ours == true ]] && { ! have flock || flock --exclusive --nonblock 8; }; then
       scripts/test-server.sh --stop 2>/dev/null || true
     fi
     # A bind-mounted data directory belongs to the container's postgres.
@@ -77,9 +78,10 @@ prepare() {
   ensure_engine
 
   DEVDB_TEST_IMAGE=$(ensure_image)
+  ensure_debian_postgres
   DEVDB_TEST_PG_BIN=$(ensure_local_postgres)
   DEVDB_TEST_PYTHON=$(cache_folder)/test-python/bin/python
-  with_lock test-python make_venv "${DEVDB_TEST_PYTHON%/bin/python}" alembic sqlalchemy 'psycopg[binary]' pgvector pg8000
+  with_lock test-python make_venv "${DEVDB_TEST_PYTHON%/bin/python}" alembic sqlalchemy greenlet 'psycopg[binary]' pgvector pg8000
   export DEVDB_TEST_IMAGE DEVDB_TEST_PG_BIN DEVDB_TEST_PYTHON
   forget_environment
 
@@ -89,7 +91,10 @@ prepare() {
   export TMPDIR=$run_folder DEVDB_STATE_DIR=$run_folder/state
 
   if [[ -z ${DEVDB_TEST_URL-} ]]; then
-    docker container inspect devdb-test-server >/dev/null 2>&1 || test_server_is_ours=true
+    exec 8>"/tmp/devdb-$EUID-test-server.users"
+    ! have flock || flock --shared 8
+    [[ $(docker container inspect --format '{{.State.Running}}' devdb-test-server 2>/dev/null) == true ]] ||
+      test_server_is_ours=true
     DEVDB_TEST_URL=$(DEVDB_SERVER_IMAGE=$named scripts/test-server.sh)
     export DEVDB_TEST_URL
   fi

@@ -4,6 +4,7 @@
 //! `cli` → `workflow` → { `server`, `migrations`, `schema`, `databases`, `report` } → `postgres` →
 //! { `config`, `event`, `error` }.
 
+pub mod cli;
 pub mod config;
 pub mod databases;
 pub mod error;
@@ -13,3 +14,4 @@ pub mod migrations;
 pub mod postgres;
 pub mod schema;
 pub mod server;
+pub mod workflow;

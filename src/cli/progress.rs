@@ -9,9 +9,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::ui::{Level, Ui, dim, duration, green, yellow};
 use crate::event::{Event, Reporter};
 
-/// What takes less long than this is not worth a line.
-const WORTH_A_LINE: Duration = Duration::from_millis(120);
-
 pub struct Progress {
     ui: Ui,
     tasks: Mutex<HashMap<u64, (String, ProgressBar)>>,
@@ -37,7 +34,9 @@ impl Progress {
             ),
         };
         let style = ProgressStyle::with_template(template).expect("a constant template");
-        let bar = self.ui.add_bar(bar.with_style(style).with_prefix(name.clone()));
+        let bar = self
+            .ui
+            .add_bar(bar.with_style(style).with_prefix(name.clone()));
         bar.enable_steady_tick(Duration::from_millis(80));
         self.lock().insert(task, (name, bar));
     }
@@ -76,7 +75,8 @@ impl Reporter for Progress {
                 let Some(name) = self.finish(task) else {
                     return;
                 };
-                if took >= WORTH_A_LINE || !outcome.is_empty() || self.ui.level == Level::Verbose {
+                // A task without an outcome was only worth watching while it ran.
+                if !outcome.is_empty() || self.ui.level == Level::Verbose {
                     let outcome = match outcome.as_str() {
                         "" => String::new(),
                         outcome => format!(": {outcome}"),

@@ -1,6 +1,6 @@
 //! Results for people, or as JSON for programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
@@ -8,7 +8,9 @@ use comfy_table::{Table, presets};
 use super::ui::{Ui, bold, dim, duration, green, yellow};
 use crate::config::Loaded;
 use crate::server;
-use crate::workflow::{Generated, HistoryEntry, Init, Moved, Ready, Reset, Status, Undone, Up};
+use crate::workflow::{
+    Difference, Drift, Generated, HistoryEntry, Init, Moved, Ready, Reset, Status, Undone, Up,
+};
 
 fn seconds(took: f64) -> String {
     dim(&format!("({})", duration(Duration::from_secs_f64(took))))
@@ -68,7 +70,9 @@ pub fn undone(ui: &Ui, undone: &Undone) {
         bold(&undone.database),
         seconds(undone.took)
     ));
-    ui.say(&dim("  what was there is kept aside: `devdb undo` swaps again"));
+    ui.say(&dim(
+        "  what was there is kept aside: `devdb undo` swaps again",
+    ));
     ui.data(&undone.url);
 }
 
@@ -105,11 +109,103 @@ pub fn generated(ui: &Ui, generated: &Generated, root: &Path) {
         )),
     }
     for file in &generated.files {
-        ui.data(&file.strip_prefix(root).unwrap_or(file).display().to_string());
+        ui.data(
+            &file
+                .strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string(),
+        );
     }
     if generated.proved {
         ui.say(&dim("  next: look at the file, then `devdb migrate`"));
     }
+}
+
+/// Names what no plan does anything about.
+pub fn unmodelled(ui: &Ui, things: &[String]) {
+    for thing in things {
+        ui.line(&format!("{} not compared: {thing}", yellow("warning:")));
+    }
+}
+
+pub fn files(ui: &Ui, files: &[PathBuf], root: &Path) {
+    if ui.json {
+        return ui.print_json(&serde_json::json!({ "files": files }));
+    }
+    for file in files {
+        ui.data(
+            &file
+                .strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string(),
+        );
+    }
+}
+
+pub fn drift(ui: &Ui, drift: &Drift) {
+    if ui.json {
+        return ui.print_json(drift);
+    }
+    for (title, lines) in [
+        ("made by no migration", &drift.extra),
+        ("made by a migration, and not there", &drift.missing),
+        ("not as the migrations make it", &drift.changed),
+        ("migrations", &drift.migrations),
+    ] {
+        if !lines.is_empty() {
+            ui.data(&format!("{title}:"));
+            for line in lines {
+                ui.data(&format!("  {line}"));
+            }
+        }
+    }
+    unmodelled(ui, &drift.unmodelled);
+    let at = drift.at.as_deref().unwrap_or("no migration");
+    match drift.is_none() {
+        true => ui.say(&format!(
+            "{} no drift: the database is what the migrations up to {at} make {}",
+            green("✓"),
+            seconds(drift.took)
+        )),
+        false => ui.say(&dim(&format!(
+            "  compared with the migrations up to {at}; `devdb drift --sql remove` prints the cure, `devdb reset` is one"
+        ))),
+    }
+}
+
+pub fn difference(ui: &Ui, difference: &Difference, summary: bool) {
+    if ui.json {
+        return ui.print_json(difference);
+    }
+    match summary {
+        true => difference.changes.iter().for_each(|line| ui.data(line)),
+        false if !difference.plan.is_empty() => ui.data(difference.plan.to_sql().trim_end()),
+        false => {}
+    }
+    let names: Vec<String> = difference
+        .plan
+        .unmodelled
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    unmodelled(ui, &names);
+    let what = match (difference.plan.is_empty(), difference.proved) {
+        (true, _) => "no difference".to_owned(),
+        (false, true) => format!(
+            "{}; proved on a clone",
+            count(difference.plan.steps.len(), "step")
+        ),
+        (false, false) => format!("{}; not proved", count(difference.plan.steps.len(), "step")),
+    };
+    ui.say(&format!(
+        "{} {} → {}: {what} {}",
+        green("✓"),
+        difference.from,
+        difference.to,
+        seconds(difference.took)
+    ));
 }
 
 pub fn moved(ui: &Ui, moved: &Moved, verb: &str) {
@@ -139,7 +235,7 @@ pub fn history(ui: &Ui, entries: &[HistoryEntry]) {
         return ui.say("there are no migrations yet");
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for entry in entries {
         let mark = match (entry.applied, &entry.file) {
             (Some(true), None) => "applied, no file",
@@ -279,7 +375,10 @@ pub fn variables(ui: &Ui, variables: &[(String, String)], shell: bool) {
             true => format!("export {name}='{}'", value.replace('\'', "'\\''")),
             false => format!(
                 "{name}=\"{}\"",
-                value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$")
+                value
+                    .replace('\\', "\\\\")
+                    .replace('"', "\\\"")
+                    .replace('$', "\\$")
             ),
         });
     }
@@ -300,7 +399,8 @@ pub fn config(ui: &Ui, loaded: &Loaded) {
             .iter()
             .map(|(key, entry)| {
                 let value = hidden(key, entry.value.to_string());
-                let entry = serde_json::json!({ "value": value, "origin": entry.origin.to_string() });
+                let entry =
+                    serde_json::json!({ "value": value, "origin": entry.origin.to_string() });
                 (key.to_owned(), entry)
             })
             .collect();
@@ -312,7 +412,7 @@ pub fn config(ui: &Ui, loaded: &Loaded) {
         }));
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for (key, entry) in loaded.layers.iter() {
         table.add_row([
             key.to_owned(),
@@ -334,5 +434,9 @@ pub fn init(ui: &Ui, init: &Init) {
         return ui.print_json(init);
     }
     ui.data(init.text.trim_end());
-    ui.say(&format!("{} {} is written", green("✓"), init.file.display()));
+    ui.say(&format!(
+        "{} {} is written",
+        green("✓"),
+        init.file.display()
+    ));
 }

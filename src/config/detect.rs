@@ -9,16 +9,6 @@ use super::layers::{Layers, Origin, Value};
 use super::target::Target;
 use crate::error::Result;
 
-/// Fills in what is not written. `variables` are those of `.env` with the environment over them,
-/// `env_file` those of `.env` alone.
-pub fn detect(root: &Path, env_file: &BTreeMap<String, String>, layers: &mut Layers) -> Result<()> {
-    if layers.get("migrations.tool").is_none() {
-        migrations(root, layers);
-    }
-    urls(env_file, layers);
-    Ok(())
-}
-
 /// The compose file and service to take where nothing about the server is written.
 pub fn compose_service(
     root: &Path,
@@ -42,7 +32,11 @@ fn found(what: impl Into<String>) -> Origin {
     Origin::Detected(what.into())
 }
 
-fn migrations(root: &Path, layers: &mut Layers) {
+/// Finds the tool and its folder where they are not written.
+pub fn migrations(root: &Path, layers: &mut Layers) {
+    if layers.get("migrations.tool").is_some() {
+        return;
+    }
     let dir = layers.text("migrations.dir").map(|dir| root.join(dir));
     let folders = match dir {
         Some(dir) => vec![dir],
@@ -130,7 +124,7 @@ fn relative(root: &Path, path: &Path) -> String {
 
 /// Variables whose value is a Postgres URL are those through which the project reads it. The first
 /// that points at this machine, `DATABASE_URL` before others, also says name, user and port.
-fn urls(env_file: &BTreeMap<String, String>, layers: &mut Layers) {
+pub fn urls(env_file: &BTreeMap<String, String>, layers: &mut Layers) {
     let urls: Vec<(&String, Target)> = env_file
         .iter()
         .filter(|(name, _)| !name.starts_with("DEVDB_"))

@@ -28,7 +28,7 @@ pub fn find_root(start: &Path) -> PathBuf {
         .unwrap_or_else(|| start.to_owned())
 }
 
-/// Lower case letters, digits and single dashes, at most 24 of them: fit for a container's name.
+/// Lower case letters, digits and single dashes, at most 20 of them: fit for a container's name.
 pub fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {
@@ -38,7 +38,7 @@ pub fn slug(text: &str) -> String {
             _ => {}
         }
     }
-    slug.truncate(24);
+    slug.truncate(20);
     match slug.trim_matches('-') {
         "" => "project".into(),
         slug => slug.into(),
@@ -90,6 +90,6 @@ mod tests {
     fn any_name_becomes_a_slug() {
         assert_eq!(slug("Ünïcode__App!"), "n-code-app");
         assert_eq!(slug("***"), "project");
-        assert_eq!(slug(&"x".repeat(80)).len(), 24);
+        assert_eq!(slug(&"x".repeat(80)).len(), 20);
     }
 }

@@ -71,10 +71,13 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
         found.push(format!("no setting is called {name}{near}"));
     }
 
-    let service = compose_service(&root, &variables, &mut layers)?;
+    let service = compose_service(&root, &variables, toml.is_some(), &mut layers)?;
     let before_detection: Vec<&str> = layers.iter().map(|(key, _)| key).collect();
     let mut with_detection = layers.clone();
-    detect::detect(&root, &env_file, &mut with_detection)?;
+    detect::migrations(&root, &mut with_detection);
+    if toml.is_none() {
+        detect::urls(&env_file, &mut with_detection);
+    }
     for (key, entry) in with_detection.iter() {
         if let Origin::Detected(what) = &entry.origin
             && !before_detection.contains(&key)
@@ -191,6 +194,7 @@ fn unknown_variables(
 fn compose_service(
     root: &Path,
     variables: &BTreeMap<String, String>,
+    has_file: bool,
     layers: &mut Layers,
 ) -> Result<Option<compose::Service>> {
     let (file, service) = match layers.text("server.compose") {
@@ -206,9 +210,11 @@ fn compose_service(
             let service = compose::service(&file, name, variables)?;
             (file, service)
         }
-        None if layers
-            .iter()
-            .any(|(key, e)| key.starts_with("server.") && e.origin.is_written()) =>
+        // Who wrote a devdb.toml without the service did not mean it.
+        None if has_file
+            || layers
+                .iter()
+                .any(|(key, e)| key.starts_with("server.") && e.origin.is_written()) =>
         {
             return Ok(None);
         }

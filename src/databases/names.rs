@@ -55,8 +55,8 @@ mod tests {
     fn names_fit_into_63_bytes_and_know_their_project() {
         let project = Project {
             root: "/p".into(),
-            name: "a".repeat(24),
-            id: format!("{}-0a1b2c3d", "a".repeat(24)),
+            name: "a".repeat(20),
+            id: format!("{}-0a1b2c3d", "a".repeat(20)),
             state_dir: "/s".into(),
         };
         let names = Names::new(&project);

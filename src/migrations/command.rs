@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command as Process;
 
-use super::process::Output;
+use super::Env;
+use super::process::{Group, Output};
 use crate::config;
 use crate::error::{Error, Named, Result};
 use crate::event::Events;
@@ -39,7 +40,7 @@ impl Command {
     ///
     /// # Errors
     /// `Migration` where the command fails, with its last lines.
-    pub async fn up(&self, env: &[(String, String)], events: &Events) -> Result<Duration> {
+    pub async fn up(&self, env: &Env, events: &Events) -> Result<Duration> {
         self.shell("up", &self.up, env, events).await
     }
 
@@ -47,12 +48,7 @@ impl Command {
     ///
     /// # Errors
     /// `Usage` where no `generate` is configured; `Migration` where the command fails.
-    pub async fn generate(
-        &self,
-        message: &str,
-        env: &[(String, String)],
-        events: &Events,
-    ) -> Result<Duration> {
+    pub async fn generate(&self, message: &str, env: &Env, events: &Events) -> Result<Duration> {
         let template = self.generate.as_ref().ok_or_else(|| {
             Error::usage("no `generate` command is configured under [migrations]")
                 .hint("write generate = \"npm run generate -- --name {message}\"")
@@ -65,7 +61,7 @@ impl Command {
         &self,
         name: &str,
         command: &str,
-        env: &[(String, String)],
+        env: &Env,
         events: &Events,
     ) -> Result<Duration> {
         let task = events.begin(format!("running `{command}`"), None);
@@ -77,14 +73,17 @@ impl Command {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
+            // Ctrl-C reaches devdb alone, which ends the group when it gives this call up.
+            .process_group(0)
             .spawn()
             .named(format_args!("cannot run a shell in {}", self.dir.display()))?;
+        let group = Group::of(&child);
         let output = Output::of(&mut child, name, events);
         let status = child
             .wait()
             .await
             .named(format_args!("cannot wait for `{command}`"))?;
+        group.ended();
         let last = output.last_lines().await;
         if !status.success() {
             let error = Error::migration(format!("`{command}` failed ({status})"))

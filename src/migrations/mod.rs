@@ -13,7 +13,7 @@ mod process;
 
 use std::path::Path;
 
-use self::alembic::{Alembic, Env};
+use self::alembic::Alembic;
 use self::command::Command;
 use self::sqlx::Sqlx;
 use crate::config::{self, Tool};
@@ -22,6 +22,9 @@ use crate::event::Events;
 use crate::postgres::{Connection, Target};
 
 pub use chain::*;
+
+/// Variables for child processes, over those of devdb's own environment.
+pub type Env = [(String, String)];
 
 /// The tool of a project.
 #[derive(Debug)]

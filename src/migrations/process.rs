@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Child;
 use tokio::task::JoinHandle;
@@ -70,6 +72,33 @@ fn read(
             bytes.clear();
         }
     })
+}
+
+/// Ends a child's whole process group when dropped: what a shell started does not outlive a
+/// command that was given up.
+#[derive(Debug)]
+pub struct Group(Option<Pid>);
+
+impl Group {
+    /// `child` must have been started with `process_group(0)`.
+    pub fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Group(id.map(Pid::from_raw))
+    }
+
+    /// The child was waited for: its number may belong to somebody else from now on.
+    pub fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Fails only where nobody is left.
+            let _ = killpg(group, Signal::SIGTERM);
+        }
+    }
 }
 
 /// Replaces the password in every URL: programs like to print what they connect to.

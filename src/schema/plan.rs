@@ -49,6 +49,18 @@ pub enum HazardKind {
 }
 
 impl HazardKind {
+    /// Every kind, the gravest first.
+    pub const ALL: &[HazardKind] = &[
+        HazardKind::DataLoss,
+        HazardKind::DependsOnRows,
+        HazardKind::TableRewrite,
+        HazardKind::FullScan,
+        HazardKind::IndexBuild,
+        HazardKind::Privilege,
+        HazardKind::OwnTransaction,
+        HazardKind::NotReversible,
+    ];
+
     /// The word for it on a command line and in a file: `data-loss`.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,10 +1,14 @@
 //! What every workflow starts from.
 
-use crate::config::{Config, Loaded, Migrations, Target, env};
+use std::path::PathBuf;
+
+use crate::config::{Config, Loaded, Migrations, Target, Tool, env};
 use crate::databases::Names;
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::migrations::MigrationTool;
+use crate::migrations::alembic::AlembicCache;
+use crate::migrations::{MigrationTool, Standing};
+use crate::postgres::Connection;
 use crate::server::Server;
 
 use super::lock::ProjectLock;
@@ -43,16 +47,54 @@ impl Context {
         })
     }
 
-    /// The tool of the project.
+    /// The tool of the project, with what earlier runs learned. One for a whole workflow: an
+    /// Alembic project is imported once.
     ///
     /// # Errors
     /// `Usage` where the project has no migrations.
     pub(super) fn tool(&self) -> Result<MigrationTool> {
-        MigrationTool::open(
-            self.migrations()?,
-            self.loaded.virtual_env.as_deref(),
-            &self.config().project.state_dir,
-        )
+        let migrations = self.migrations()?;
+        let tool = MigrationTool::open(migrations, self.loaded.virtual_env.as_deref())?;
+        Ok(match tool {
+            MigrationTool::Alembic(alembic) => MigrationTool::Alembic(Box::new(
+                alembic.with_cache(AlembicCache::load(&self.alembic_cache())),
+            )),
+            other => other,
+        })
+    }
+
+    /// Keeps what the tool learned, so that the next `ready` starts no Python.
+    pub(super) fn keep_learned(&self, tool: &MigrationTool) {
+        if let MigrationTool::Alembic(alembic) = tool
+            && let Some(cache) = alembic.cache()
+            && let Err(error) = cache.save(&self.alembic_cache())
+        {
+            // Only speed is lost.
+            self.events.detail(error.to_string());
+        }
+    }
+
+    /// How the database of `connection` stands to the chain, without starting a program; `None`
+    /// where only the tool's own program can tell.
+    pub(super) async fn quick_standing(
+        &self,
+        connection: &mut Connection,
+    ) -> Result<Option<Standing>> {
+        match self.migrations()?.tool {
+            Tool::Sqlx => {
+                let mut tool = self.tool()?;
+                tool.standing(connection, &[], &self.events).await.map(Some)
+            }
+            Tool::Alembic => match AlembicCache::load(&self.alembic_cache()) {
+                Some(cache) => cache.standing(connection).await,
+                None => Ok(None),
+            },
+            Tool::Command => Ok(None),
+        }
+    }
+
+    fn alembic_cache(&self) -> PathBuf {
+        self.config().project.state_dir.join("alembic.json")
     }
 
     /// The variables that a child process gets to use `target`.

@@ -24,8 +24,10 @@ pub struct Init {
 pub async fn init(context: &Context, force: bool) -> Result<Init> {
     let file = context.config().project.root.join("devdb.toml");
     if file.exists() && !force {
-        return Err(Error::refused(format!("{} is there already", file.display()))
-            .hint("--force replaces it"));
+        return Err(
+            Error::refused(format!("{} is there already", file.display()))
+                .hint("--force replaces it"),
+        );
     }
     let text = text(context);
     std::fs::write(&file, &text).named(format_args!("cannot write {}", file.display()))?;
@@ -34,7 +36,8 @@ pub async fn init(context: &Context, force: bool) -> Result<Init> {
 
 /// Values that were found are written; defaults stand there as comments.
 fn text(context: &Context) -> String {
-    let mut text = String::from("# devdb: see docs/configuration.md. Lines with # are the defaults.\n");
+    let mut text =
+        String::from("# devdb: see docs/configuration.md. Lines with # are the defaults.\n");
     let mut table = String::new();
     for (key, entry) in context.loaded.layers.iter() {
         let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
@@ -50,7 +53,8 @@ fn text(context: &Context) -> String {
             continue;
         }
         // What a compose file says is taken from there, and so is not said twice.
-        let from_compose = matches!(&entry.origin, Origin::Detected(what) if what.contains(": service "));
+        let from_compose =
+            matches!(&entry.origin, Origin::Detected(what) if what.contains(": service "));
         let comment = match &entry.origin {
             Origin::Default => "# ",
             _ if from_compose && key != "server.compose" => continue,

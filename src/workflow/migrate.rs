@@ -52,6 +52,7 @@ pub async fn migrate(context: &Context, to: Option<&str>) -> Result<Moved> {
     let maintenance = server.ensure_up(&context.events).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let ran = apply(context, &mut tool, &target, to).await?;
+    context.keep_learned(&tool);
     Ok(moved(target.database, ran, started))
 }
 

@@ -1,6 +1,7 @@
 //! What a user asks for, one file each. A workflow takes a [`Context`], has the rooms meet, and
 //! gives plain data back.
 
+mod compare;
 mod context;
 mod generate;
 mod init;
@@ -12,6 +13,9 @@ mod reset;
 mod server;
 mod status;
 
+pub use compare::{
+    DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, keep_drift,
+};
 pub use context::Context;
 pub use generate::{Generated, generate};
 pub use init::{Init, init};

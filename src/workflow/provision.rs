@@ -37,10 +37,11 @@ pub(super) async fn dev_database(
 /// configuration says so.
 pub(super) fn allow_databases(config: &Config, what: &str) -> Result<()> {
     if config.server.kind == ServerKind::Url && !config.server.allow_reset {
-        return Err(Error::refused(format!(
-            "devdb may not {what}: the server is given by URL"
-        ))
-        .hint("set allow_reset = true under [server] if this server is only for development"));
+        return Err(
+            Error::refused(format!("devdb may not {what}: the server is given by URL")).hint(
+                "set allow_reset = true under [server] if this server is only for development",
+            ),
+        );
     }
     Ok(())
 }
@@ -112,7 +113,10 @@ async fn from_init_scripts(context: &Context, on: &mut Connection) -> Result<()>
 /// Extensions, then the files that run before.
 async fn fill(config: &Config, connection: &mut Connection) -> Result<()> {
     for extension in &config.database.extensions {
-        let statement = format!("create extension if not exists {} cascade", quote_ident(extension));
+        let statement = format!(
+            "create extension if not exists {} cascade",
+            quote_ident(extension)
+        );
         connection.execute(&statement).await.map_err(|e| {
             let hint = match e.sqlstate() {
                 // 0A000 and 58P01: no control file for it on this server.
@@ -135,7 +139,8 @@ async fn fill(config: &Config, connection: &mut Connection) -> Result<()> {
 /// # Errors
 /// `Migration` with file, line, the place in it, and what Postgres said.
 pub(super) async fn run_file(connection: &mut Connection, file: &Path) -> Result<()> {
-    let text = std::fs::read_to_string(file).named(format_args!("cannot read {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).named(format_args!("cannot read {}", file.display()))?;
     connection
         .execute(&text)
         .await

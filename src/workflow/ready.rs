@@ -38,17 +38,18 @@ pub async fn ready(context: &Context) -> Result<Ready> {
         return Ok(report(&target, &[], true, started));
     }
     let _lock = context.lock("ready").await?;
+    let mut tool = tool_if_any(context)?;
     let server = context.server().await?;
     if server.pending_reset() {
         context
             .events
             .note("the last reset did not come to its end: it is done again");
-        let reset = super::reset::with_server(context, &server, false).await?;
+        let reset = super::reset::with_server(context, tool.as_mut(), &server, false).await?;
         return Ok(report(&reset.target, &reset.ran, false, started));
     }
     let maintenance = server.ensure_up(&context.events).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
-    let ran = bring_to_head(context, &target).await?;
+    let ran = bring_to_head(context, tool.as_mut(), &target).await?;
     Ok(report(&target, &ran, false, started))
 }
 
@@ -72,12 +73,7 @@ async fn already(context: &Context) -> Option<Target> {
     let mut connection = postgres::connect_within(&target, limit).await.ok()?;
     let standing = match &context.config().migrations {
         None => return Some(target),
-        Some(_) => context
-            .tool()
-            .ok()?
-            .quick_standing(&mut connection)
-            .await
-            .ok()??,
+        Some(_) => context.quick_standing(&mut connection).await.ok()??,
     };
     standing.at_head().then_some(target)
 }
@@ -86,15 +82,32 @@ async fn already(context: &Context) -> Option<Target> {
 ///
 /// # Errors
 /// `Migration`: what keeps the chain from running, or the migration that fails.
-pub(super) async fn bring_to_head(context: &Context, target: &Target) -> Result<Vec<Ran>> {
-    if context.config().migrations.is_none() {
-        context
-            .events
-            .note("no migrations are configured: the database stays as it is");
-        return Ok(Vec::new());
+pub(super) async fn bring_to_head(
+    context: &Context,
+    tool: Option<&mut MigrationTool>,
+    target: &Target,
+) -> Result<Vec<Ran>> {
+    match tool {
+        Some(tool) => {
+            let ran = apply(context, tool, target, None).await?;
+            context.keep_learned(tool);
+            Ok(ran)
+        }
+        None => {
+            context
+                .events
+                .note("no migrations are configured: the database stays as it is");
+            Ok(Vec::new())
+        }
     }
-    let mut tool = context.tool()?;
-    apply(context, &mut tool, target, None).await
+}
+
+/// The project's tool, where it has one.
+pub(super) fn tool_if_any(context: &Context) -> Result<Option<MigrationTool>> {
+    match context.config().migrations {
+        Some(_) => context.tool().map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Applies what is pending, up to `to`, and tells about what is odd.

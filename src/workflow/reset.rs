@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::config::Target;
 use crate::databases;
 use crate::error::{Error, Result};
-use crate::migrations::Ran;
+use crate::migrations::{MigrationTool, Ran};
 use crate::postgres::{self, database};
 use crate::server::{DataReset, Server};
 
-use super::provision::{self, allow_databases};
-use super::ready::{apply, bring_to_head};
 use super::Context;
+use super::provision::{self, allow_databases};
+use super::ready::{bring_to_head, tool_if_any};
 
 /// What a reset did.
 #[derive(Debug, Serialize)]
@@ -48,15 +48,26 @@ pub struct Undone {
 /// old data stays aside, `undo` brings it back).
 pub async fn reset(context: &Context, adopt: bool) -> Result<Reset> {
     let _lock = context.lock("reset").await?;
-    // A chain that cannot run is found before anything is put aside.
-    if context.config().migrations.is_some() {
-        context.tool()?.check_files(&context.events).await?;
-    }
+    let mut tool = tool_if_any(context)?;
     let server = context.server().await?;
-    with_server(context, &server, adopt).await
+    // A chain that cannot run is found before anything is put aside.
+    if let Some(tool) = &mut tool {
+        let dev = context.dev(&Server::placeholder(context.config()));
+        let chain = tool
+            .chain(&context.variables(&dev), &context.events)
+            .await?;
+        chain.ensure_sound()?;
+        chain.head()?;
+    }
+    with_server(context, tool.as_mut(), &server, adopt).await
 }
 
-pub(super) async fn with_server(context: &Context, server: &Server, adopt: bool) -> Result<Reset> {
+pub(super) async fn with_server(
+    context: &Context,
+    tool: Option<&mut MigrationTool>,
+    server: &Server,
+    adopt: bool,
+) -> Result<Reset> {
     let started = Instant::now();
     tell_clients(context).await;
     match server.reset_data(&context.events, adopt).await? {
@@ -66,13 +77,17 @@ pub(super) async fn with_server(context: &Context, server: &Server, adopt: bool)
             let mut connection = postgres::connect(&target).await?;
             provision::base(context, &mut connection).await?;
             connection.close().await;
-            let ran = bring_to_head(context, &dev).await.map_err(kept_aside)?;
+            let ran = bring_to_head(context, tool, &dev)
+                .await
+                .map_err(kept_aside)?;
             server.finish_reset().await?;
             Ok(report(dev, ran, aside, started))
         }
         DataReset::Unsupported { why } => {
-            context.events.detail(format!("{why}: the dev database alone is replaced"));
-            replace_database(context, server, started).await
+            context
+                .events
+                .detail(format!("{why}: the dev database alone is replaced"));
+            replace_database(context, tool, server, started).await
         }
     }
 }
@@ -122,21 +137,25 @@ async fn tell_clients(context: &Context) {
 
 /// Where the server cannot be wiped: a new dev database from base and replay, and the old one
 /// renamed aside. Roles and other databases stay, and are named.
-async fn replace_database(context: &Context, server: &Server, started: Instant) -> Result<Reset> {
+async fn replace_database(
+    context: &Context,
+    tool: Option<&mut MigrationTool>,
+    server: &Server,
+    started: Instant,
+) -> Result<Reset> {
     let config = context.config();
     allow_databases(config, &format!("reset {}", config.database.name))?;
     let maintenance = server.ensure_up(&context.events).await?;
     let names = context.names();
     let mut connection = postgres::connect(&maintenance).await?;
-    name_what_stays(context, &mut connection).await?;
+    context
+        .events
+        .note("only the dev database is replaced: roles and other databases of this server stay");
     let base = provision::base(context, &mut connection).await?;
     databases::heal(&mut connection, &names).await?;
     databases::clone_from(&mut connection, &names.fresh(), &base).await?;
     let fresh = maintenance.with_database(names.fresh());
-    let ran = match config.migrations {
-        Some(_) => apply(context, &mut context.tool()?, &fresh, None).await?,
-        None => Vec::new(),
-    };
+    let ran = bring_to_head(context, tool, &fresh).await?;
     let was_there = database::exists(&mut connection, &config.database.name).await?;
     databases::put_aside(&mut connection, &names, &config.database.name).await?;
     connection.close().await;
@@ -146,41 +165,6 @@ async fn replace_database(context: &Context, server: &Server, started: Instant) 
         was_there.then(|| format!("database {}", names.aside())),
         started,
     ))
-}
-
-/// A reset of the database alone does not give a clean *server*: says what is left of it.
-async fn name_what_stays(context: &Context, on: &mut postgres::Connection) -> Result<()> {
-    let names = context.names();
-    let dev = &context.config().database.name;
-    let roles: Option<Option<String>> = on
-        .fetch_value(
-            "select pg_catalog.string_agg(rolname::text, ', ' order by rolname) \
-             from pg_catalog.pg_roles \
-             where not pg_catalog.starts_with(rolname::text, 'pg_') and rolname <> current_user \
-               and oid <> 10",
-            &[],
-        )
-        .await?;
-    let databases: Option<Option<String>> = on
-        .fetch_value(
-            "select pg_catalog.string_agg(datname::text, ', ' order by datname) \
-             from pg_catalog.pg_database \
-             where not datistemplate and datname not in ('postgres', $1) \
-               and not pg_catalog.starts_with(datname::text, $2)",
-            &[dev, names.base().trim_end_matches("base")],
-        )
-        .await?;
-    let left: Vec<String> = [("roles", roles), ("databases", databases)]
-        .into_iter()
-        .filter_map(|(what, list)| Some(format!("{what} {}", list??)))
-        .collect();
-    if !left.is_empty() {
-        context.events.note(format!(
-            "only the dev database is replaced; on the server stay {}",
-            left.join(" and ")
-        ));
-    }
-    Ok(())
 }
 
 /// Brings back what the last reset put aside; what is there now goes aside in its place.

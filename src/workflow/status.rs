@@ -96,12 +96,15 @@ async fn standing(
     if context.config().migrations.is_none() {
         return Ok(Standing::default());
     }
-    let mut tool = context.tool()?;
-    if let Some(standing) = tool.quick_standing(connection).await? {
+    if let Some(standing) = context.quick_standing(connection).await? {
         return Ok(standing);
     }
-    tool.standing(connection, &context.variables(target), &context.events)
-        .await
+    let mut tool = context.tool()?;
+    let standing = tool
+        .standing(connection, &context.variables(target), &context.events)
+        .await;
+    context.keep_learned(&tool);
+    standing
 }
 
 /// One migration of the chain.
@@ -150,7 +153,13 @@ pub async fn history(context: &Context) -> Result<Vec<HistoryEntry>> {
             applied: applied(&m.id).map(|a| a.is_some()),
             when: applied(&m.id).flatten().and_then(|a| a.when.clone()),
             reversible: m.reversible,
-            file: Some(m.file.strip_prefix(root).unwrap_or(&m.file).display().to_string()),
+            file: Some(
+                m.file
+                    .strip_prefix(root)
+                    .unwrap_or(&m.file)
+                    .display()
+                    .to_string(),
+            ),
         })
         .collect();
     let strangers = standing.iter().flat_map(|s| &s.applied);

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use crate::support::dump::Dumper;
 use crate::support::project::Project;
 
 const USERS: (&str, &str) = (
@@ -24,8 +25,21 @@ fn notes(name: &str) -> Project {
 #[tokio::test]
 async fn ready_makes_the_database_and_is_quick_the_second_time() {
     let project = notes("ready");
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @"
+    exit: 0
+    ----- stdout -----
+    postgresql://postgres:postgres@127.0.0.1:[port]/[app]
+    ----- stderr -----
+    ✓ replaying migrations: 2 migrations
+    ✓ [app] ready, 2 migrations applied
+    ");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @"
+    exit: 0
+    ----- stdout -----
+    postgresql://postgres:postgres@127.0.0.1:[port]/[app]
+    ----- stderr -----
+    ✓ [app] ready
+    ");
     let json = project.devdb(&["ready", "--json"]).ok().json();
     assert_eq!(json["was_ready"], true);
     assert_eq!(
@@ -44,10 +58,30 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     project
         .sql("alter table notes add column by_hand int; create table leaked (id int)")
         .await;
+    let before = Dumper::new().dump(&project.name);
     let run = project.devdb(&["generate", "Add tags!"]);
-    assert_snapshot!(run.show().replace(&written(&project), "[file]"), @"");
+    assert_eq!(Dumper::new().dump(&project.name), before);
+    assert_snapshot!(run.show().replace(&written(&project), "[file]"), @"
+    exit: 0
+    ----- stdout -----
+    [file]
+    ----- stderr -----
+    ✓ replaying migrations: 2 migrations
+    ✓ comparing schemas: 3 changes
+    ✓ replaying migrations: 1 migration
+    ✓ proving the migration: it gives the wanted schema
+      + column public.notes.tags text[]
+      + default public.notes.tags '{}'::text[]
+      + index public.notes_author CREATE INDEX notes_author ON public.notes USING btree (author)
+    hazard: index public.notes_author: index-build: table public.notes cannot be written to while the index is built
+    ✓ written and proved on a clone; the dev database was not touched
+      next: look at the file, then `devdb migrate`
+    ");
     let text = project.read(&written(&project));
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"
+    ALTER TABLE public.notes ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL;
+    CREATE INDEX notes_author ON public.notes USING btree (author);
+    ");
     assert!(
         !text.contains("by_hand") && !text.contains("leaked"),
         "drift leaked: {text}"
@@ -63,7 +97,14 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
         "{left:?}"
     );
     // The chain now gives what is wanted, so there is nothing more.
-    assert_snapshot!(project.devdb(&["generate", "again"]).show(), @"");
+    assert_snapshot!(project.devdb(&["generate", "again"]).show(), @"
+    exit: 0
+    ----- stdout -----
+    ----- stderr -----
+    ✓ replaying migrations: 3 migrations
+    ✓ comparing schemas: no difference
+    ✓ nothing to generate: the chain already gives what is wanted
+    ");
 }
 
 /// The newest file of the chain.
@@ -93,8 +134,14 @@ async fn generate_writes_both_ways_where_the_chain_is_reversible() {
     let files = run.json()["files"].as_array().unwrap().clone();
     assert_eq!(files.len(), 2, "{}", run.show());
     assert_eq!(run.json()["proved"], true);
-    assert_snapshot!(project.read("migrations/2_moods.up.sql"), @"");
-    assert_snapshot!(project.read("migrations/2_moods.down.sql"), @"");
+    assert_snapshot!(project.read("migrations/2_moods.up.sql"), @"
+    CREATE TYPE public.mood AS ENUM ('ok', 'sad');
+    ALTER TABLE public.users ADD COLUMN mood public.mood DEFAULT 'ok'::public.mood NOT NULL;
+    ");
+    assert_snapshot!(project.read("migrations/2_moods.down.sql"), @"
+    ALTER TABLE public.users DROP COLUMN mood;
+    DROP TYPE public.mood;
+    ");
 }
 
 #[tokio::test]
@@ -104,8 +151,23 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
     project
         .sql("create table by_hand (id int); insert into by_hand values (42)")
         .await;
-    assert_snapshot!(project.devdb(&["reset"]).show(), @"");
-    assert_snapshot!(project.devdb(&["reset", "--yes"]).show(), @"");
+    assert_snapshot!(project.devdb(&["reset"]).show(), @"
+    exit: 5
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb does not reset a dev database without being asked
+    hint: add --yes where nobody can answer
+    ");
+    assert_snapshot!(project.devdb(&["reset", "--yes"]).show(), @"
+    exit: 0
+    ----- stdout -----
+    postgresql://postgres:postgres@127.0.0.1:[port]/[app]
+    ----- stderr -----
+    · only the dev database is replaced: roles and other databases of this server stay
+    ✓ replaying migrations: 2 migrations
+    ✓ [app] is clean: 2 migrations replayed
+      the old data is kept aside (database devdb_[app]_[hash]_aside): `devdb undo` brings it back
+    ");
     let by_hand = "select to_regclass('by_hand')::text";
     let there = "select count(*)::text from pg_tables where tablename = 'by_hand'";
     assert_eq!(
@@ -113,7 +175,14 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
         Some("0"),
         "{by_hand}"
     );
-    assert_snapshot!(project.devdb(&["undo"]).show(), @"");
+    assert_snapshot!(project.devdb(&["undo"]).show(), @"
+    exit: 0
+    ----- stdout -----
+    postgresql://postgres:postgres@127.0.0.1:[port]/[app]
+    ----- stderr -----
+    ✓ [app] is as it was before the reset
+      what was there is kept aside: `devdb undo` swaps again
+    ");
     assert_eq!(
         project
             .value("select id::text from by_hand")
@@ -129,7 +198,13 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
 async fn undo_without_a_reset_is_refused() {
     let project = notes("undo");
     project.devdb(&["ready"]).ok();
-    assert_snapshot!(project.devdb(&["undo"]).show(), @"");
+    assert_snapshot!(project.devdb(&["undo"]).show(), @"
+    exit: 5
+    ----- stdout -----
+    ----- stderr -----
+    error: there is nothing to undo: no reset has put anything aside
+    hint: `devdb status` says what is kept
+    ");
 }
 
 #[tokio::test]
@@ -142,9 +217,27 @@ async fn status_and_history_tell_what_is_applied() {
     let history = project.devdb(&["history", "--json"]).ok().json();
     assert_eq!(history[0]["applied"], true);
     assert_eq!(history[1]["applied"], false);
-    assert_snapshot!(project.devdb(&["migrate"]).show(), @"");
-    assert_snapshot!(project.devdb(&["migrate"]).show(), @"");
-    assert_snapshot!(project.devdb(&["rollback"]).show(), @"");
+    assert_snapshot!(project.devdb(&["migrate"]).show(), @"
+    exit: 0
+    ----- stdout -----
+    20260102000000 notes
+    ----- stderr -----
+    ✓ replaying migrations: 1 migration
+    ✓ [app]: 1 migration applied
+    ");
+    assert_snapshot!(project.devdb(&["migrate"]).show(), @"
+    exit: 0
+    ----- stdout -----
+    ----- stderr -----
+    ✓ [app]: nothing to do
+    ");
+    assert_snapshot!(project.devdb(&["rollback"]).show(), @"
+    exit: 7
+    ----- stdout -----
+    ----- stderr -----
+    error: 20260102000000_notes.sql cannot be rolled back: it has no down file; nothing was run
+    hint: write the .down.sql file, or use `devdb reset`
+    ");
 }
 
 #[tokio::test]
@@ -160,7 +253,17 @@ async fn a_failing_migration_is_shown_with_its_place() {
         ],
         "",
     );
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @r#"
+    exit: 7
+    ----- stdout -----
+    ----- stderr -----
+    error: 20260103000000_bad.sql:2: syntax error at or near "int" (42601)
+      [root]/migrations/20260103000000_bad.sql:2:32
+      1 | select 1;
+      2 | alter table users add colunm x int;
+        |                                ^
+    hint: nothing of this file was kept; those before it stay applied. Mend it and run again
+    "#);
 }
 
 #[tokio::test]
@@ -170,7 +273,18 @@ async fn an_error_in_the_wanted_schema_is_shown_with_its_place() {
         &[USERS],
         "create table x (\n  id bigint,\n  y nonsense\n);\n",
     );
-    assert_snapshot!(project.devdb(&["generate", "x"]).show(), @"");
+    assert_snapshot!(project.devdb(&["generate", "x"]).show(), @r#"
+    exit: 7
+    ----- stdout -----
+    ----- stderr -----
+    ✓ replaying migrations: 1 migration
+    error: schema.sql:3: type "nonsense" does not exist (42704)
+      [root]/schema.sql:3:5
+      2 |   id bigint,
+      3 |   y nonsense
+        |     ^
+      4 | );
+    "#);
     assert!(
         !project
             .databases()
@@ -188,7 +302,13 @@ async fn an_edited_file_is_named() {
         "migrations/20260102000000_notes.sql",
         "create table notes (id int);\n",
     );
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @"
+    exit: 7
+    ----- stdout -----
+    ----- stderr -----
+    error: 20260102000000_notes.sql was changed after it was applied
+    hint: put it back and write a further migration; or `devdb reset` if it was not released yet
+    ");
 }
 
 #[tokio::test]
@@ -196,13 +316,26 @@ async fn a_missing_file_is_named() {
     let project = notes("missing");
     project.devdb(&["ready"]).ok();
     std::fs::remove_file(project.path("migrations/20260102000000_notes.sql")).unwrap();
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @"
+    exit: 7
+    ----- stdout -----
+    ----- stderr -----
+    error: migration 20260102000000 (notes) is applied, but its file is gone
+    hint: bring the file back (another branch?), or `devdb reset`
+    ");
 }
 
 #[tokio::test]
 async fn an_unknown_extension_is_named() {
     let project = Project::shared("extension", "extensions = [\"no_such_thing\"]");
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @r#"
+    exit: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot create the extension no_such_thing: extension "no_such_thing" is not available (0A000)
+      Could not open extension control file "/usr/share/postgresql/17/extension/no_such_thing.control": No such file or directory.
+    hint: this server does not have it: choose an image that does, such as pgvector/pgvector:pg17
+    "#);
 }
 
 #[tokio::test]
@@ -212,8 +345,20 @@ async fn a_url_server_is_only_changed_where_that_is_allowed() {
         .read("devdb.toml")
         .replace("allow_reset = true\n", "");
     project.file("devdb.toml", &toml);
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
-    assert_snapshot!(project.devdb(&["down", "--wipe", "--yes"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @"
+    exit: 5
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb may not create the database [app]: the server is given by URL
+    hint: set allow_reset = true under [server] if this server is only for development
+    ");
+    assert_snapshot!(project.devdb(&["down", "--wipe", "--yes"]).show(), @"
+    exit: 5
+    ----- stdout -----
+    ----- stderr -----
+    error: will not wipe the server at 127.0.0.1:[port]: devdb did not make it
+    hint: do that where the server runs; devdb only works on databases there
+    ");
 }
 
 #[test]
@@ -225,49 +370,120 @@ fn a_server_that_is_not_there_is_named_without_its_password() {
     );
     let run = project.devdb(&["ready"]);
     assert!(!run.show().contains("secret"), "{}", run.show());
-    assert_snapshot!(run.show(), @"");
+    assert_snapshot!(run.show(), @"
+    exit: 6
+    ----- stdout -----
+    ----- stderr -----
+    error: cannot connect to postgresql://me@127.0.0.1:1/postgres: error communicating with database: Connection refused (os error 111)
+    hint: start that server, or correct `url` under [server]
+    ");
 }
 
 #[test]
 fn mistakes_in_settings_are_named_with_their_place() {
     let project = Project::empty("mistakes");
     project.file("devdb.toml", "[server]\nprot = 5432\n");
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:2: unknown key `server.prot`
+    hint: did you mean `server.port`?
+    ");
     project.file("devdb.toml", "[server]\nkind = \"dokcer\"\n");
-    assert_snapshot!(project.devdb(&["up"]).show(), @"");
+    assert_snapshot!(project.devdb(&["up"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:2: server.kind = "dokcer", but it must be one of "auto", "docker", "local", "url"
+    hint: did you mean "docker"?
+    "#);
     project.file(
         "devdb.toml",
         "[server]\nurl = \"postgresql://db/x\"\nkind = \"docker\"\n",
     );
-    assert_snapshot!(project.devdb(&["up"]).show(), @"");
+    assert_snapshot!(project.devdb(&["up"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:2: server.url contradicts devdb.toml:3: server.kind: a URL is only used with kind = "url", not "docker"
+    hint: set kind = "url", or leave out the URL
+    "#);
     project.file("devdb.toml", "[server]\nkind = \"url\"\n");
-    assert_snapshot!(project.devdb(&["up"]).show(), @"");
+    assert_snapshot!(project.devdb(&["up"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:2: server.kind = "url", but server.url is missing
+    hint: add url = "postgresql://user:password@host:5432/postgres" to [server]
+    "#);
     project.file(
         "devdb.toml",
         "[server]\nkind = \"url\"\nurl = \"mysql://db/x\"\n",
     );
-    assert_snapshot!(project.devdb(&["up"]).show(), @"");
+    assert_snapshot!(project.devdb(&["up"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:3: not a Postgres URL: its scheme is "mysql"
+    hint: write it as postgresql://user:password@host:5432/database
+    "#);
     project.file(
         "devdb.toml",
         "[migrations]\ntool = \"sqlx\"\ndir = \"nowhere\"\n",
     );
-    assert_snapshot!(project.devdb(&["ready"]).show(), @"");
+    assert_snapshot!(project.devdb(&["ready"]).show(), @"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:3: migrations.dir is [root]/nowhere, which is no folder
+    hint: paths are relative to [root]
+    ");
     project.file("devdb.toml", "[env]\nX = \"{hots}\"\n");
-    assert_snapshot!(project.devdb(&["env"]).show(), @"");
+    assert_snapshot!(project.devdb(&["env"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:1: env.X = "{hots}" has the unknown part {hots}
+    hint: the parts are {url}, {host}, {port}, {user}, {password}, {database}
+    "#);
     project.file("devdb.toml", "[database\n");
-    assert_snapshot!(project.devdb(&["config"]).show(), @"");
+    assert_snapshot!(project.devdb(&["config"]).show(), @"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:1: unclosed table, expected `]`
+    hint: devdb.toml is TOML: see docs/configuration.md for every key
+    ");
     project
         .file("devdb.toml", "name = \"x\"\n")
         .file(".env", "DEVDB_SERVER_PORT=many\n");
-    assert_snapshot!(project.devdb(&["config"]).show(), @"");
+    assert_snapshot!(project.devdb(&["config"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: .env: DEVDB_SERVER_PORT: server.port = "many", but it must be "auto" or a number from 1 to 65535
+    "#);
 }
 
 #[test]
 fn a_project_without_migrations_says_so() {
     let project = Project::empty("none");
     project.file("devdb.toml", "name = \"none\"\n");
-    assert_snapshot!(project.devdb(&["generate", "x"]).show(), @"");
-    assert_snapshot!(project.devdb(&["generate", " "]).show(), @"");
+    assert_snapshot!(project.devdb(&["generate", "x"]).show(), @"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: no migrations found in [root]
+    hint: set tool and dir under [migrations] in devdb.toml; `devdb init` writes one
+    ");
+    assert_snapshot!(project.devdb(&["generate", " "]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: the message is empty
+    hint: say what the migration does: devdb generate "add tags"
+    "#);
 }
 
 #[test]
@@ -281,7 +497,21 @@ fn config_shows_every_value_with_its_origin() {
     command.env("DEVDB_SERVER_WAIT", "5");
     let run = project.run(command);
     let stdout = run.stdout.clone();
-    assert_snapshot!(stdout, @"");
+    assert_snapshot!(stdout, @r#"
+    name                 "shop"                           devdb.toml:1
+    server.kind          "auto"                           default
+    server.image         "x:1"                            --image
+    server.port          5433                             devdb.toml:3
+    server.data          "volume"                         default
+    server.wait          5                                environment: DEVDB_SERVER_WAIT
+    database.name        "from_env_file"                  .env: DEVDB_DATABASE_NAME
+    database.user        "postgres"                       default
+    database.password    "…"                              default
+    database.extensions  ["vector"]                       devdb.toml:5
+    migrations.tool      "sqlx"                           found: sqlx files in migrations
+    migrations.dir       "migrations"                     found: sqlx files in migrations
+    env                  { DATABASE_URL = "postgresql" }  default
+    "#);
 }
 
 #[test]
@@ -290,8 +520,37 @@ fn init_writes_what_was_found() {
     project
         .file("compose.yaml", "services:\n  db:\n    image: pgvector/pgvector:pg16\n    ports: [\"5499:5432\"]\n    environment: {POSTGRES_USER: me, POSTGRES_PASSWORD: pw, POSTGRES_DB: app}\n")
         .file("backend/alembic.ini", "[alembic]\nscript_location = alembic\n");
-    assert_snapshot!(project.devdb(&["init"]).show(), @"");
-    assert_snapshot!(project.devdb(&["init"]).show(), @"");
+    assert_snapshot!(project.devdb(&["init"]).show(), @r#"
+    exit: 0
+    ----- stdout -----
+    # devdb: see docs/configuration.md. Lines with # are the defaults.
+    name = "[folder]"
+
+    [server]
+    # kind = "auto"
+    compose = "compose.yaml:db"
+    # data = "volume"
+    # wait = 60
+
+    [database]
+
+    [migrations]
+    tool = "alembic"
+    dir = "backend"
+
+    [env]
+    DATABASE_URL = "postgresql"
+    ----- stderr -----
+    · migrations.tool = "alembic" (backend/alembic.ini)
+    ✓ [root]/devdb.toml is written
+    "#);
+    assert_snapshot!(project.devdb(&["init"]).show(), @"
+    exit: 5
+    ----- stdout -----
+    ----- stderr -----
+    error: [root]/devdb.toml is there already
+    hint: --force replaces it
+    ");
     project.devdb(&["config"]).ok();
 }
 
@@ -327,5 +586,56 @@ fn completions_and_help_are_there() {
                 .contains("generate")
         );
     }
-    assert_snapshot!(project.devdb(&["--help"]).ok().stdout, @"");
+    assert_snapshot!(project.devdb(&["--help"]).ok().stdout, @r#"
+    The right Postgres for every developer and every CI job, in one command
+
+    Usage: devdb [OPTIONS] <COMMAND>
+
+    Commands:
+      ready        Server up, database there, every migration applied; prints the URL
+      reset        Give the dev database the state that a wiped server and a full replay give
+      undo         Bring back what the last reset put aside
+      generate     Write a migration, autogenerated against a clean baseline and proved on a clone
+                   [alias: gen]
+      migrate      Apply pending migrations to the dev database
+      rollback     Take migrations of the dev database back
+      history      The chain of migrations, and what of it is applied
+      status       The server, the dev database and how it stands to the chain
+      up           Start the server, without touching any database
+      down         Stop the server; data stays unless --wipe
+      logs         Show what the server logged
+      url          Print the URL of the dev database
+      env          Print the variables through which the project reads its database
+      psql         Open psql in the dev database
+      config       Print every setting with its origin
+      init         Write a devdb.toml from what is found in the project
+      completions  Print completions for a shell
+
+    Options:
+      -C, --project <DIR>  Work for the project in this folder
+          --config <FILE>  Read this file instead of the nearest devdb.toml
+          --json           Print the result as JSON on stdout
+      -q, --quiet          Say only what went wrong
+      -v, --verbose        Say more: decisions and the output of other programs
+          --color <WHEN>   When to use colours (NO_COLOR is obeyed) [default: auto] [possible values:
+                           auto, always, never]
+      -h, --help           Print help
+      -V, --version        Print version
+
+    Settings:
+          --server <KIND>    Where Postgres runs: auto, docker, local or url
+          --image <IMAGE>    The image of the server
+          --port <PORT>      The port of the server on 127.0.0.1, or auto
+          --database <NAME>  The name of the dev database
+
+    Examples:
+      devdb ready                 server up, database there, every migration applied; prints the URL
+      devdb generate "add tags"   a migration against a clean baseline, proved, without touching the dev
+      database
+      devdb reset                 the state that a wiped server and a full replay give; `devdb undo`
+      takes it back
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 difference found, 4 not proved, 5 refused, 6 no server, 7
+    migration failed
+    "#);
 }

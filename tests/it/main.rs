@@ -3,6 +3,7 @@
 mod support;
 
 mod cli;
+mod cli_alembic;
 mod house;
 mod migrations_alembic;
 mod migrations_alembic_errors;
@@ -12,3 +13,4 @@ mod schema_corpus;
 mod schema_rows;
 mod server_docker;
 mod server_local;
+mod url_server;

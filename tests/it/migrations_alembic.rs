@@ -544,6 +544,52 @@ async fn several_heads_are_found_before_anything_runs() {
 }
 
 #[tokio::test]
+async fn bases_branches_and_dependencies() {
+    let fixture = Fixture::new(
+        "alembic_heads",
+        "branches",
+        "DATABASE_URL",
+        "postgresql+psycopg",
+    )
+    .await;
+    let right = "migrations/versions/right_ben_adds_labels.py";
+    fixture.edit(right, "down_revision = \"trunk\"", "down_revision = None");
+    fixture.edit(right, "branch_labels = None", "branch_labels = (\"ben\",)");
+    fixture.edit(right, "depends_on = None", "depends_on = \"trunk\"");
+    let mut alembic = fixture.alembic();
+    let chain = alembic.chain(&[], &Events::silent()).await.unwrap();
+    let right = chain.get("right").unwrap();
+    assert_eq!(
+        (right.parents.len(), right.labels.as_slice()),
+        (0, ["ben".to_string()].as_slice())
+    );
+    assert_eq!(right.depends_on, ["trunk"]);
+    let ran = fixture
+        .migrate(&mut alembic, Some("ben@head"))
+        .await
+        .unwrap();
+    assert_eq!(ids(&ran), "trunk right");
+    // The database names only `right`: what it depends on counts as applied.
+    let standing = fixture.standing(&mut alembic).await.unwrap();
+    assert_eq!(pending(&standing), "left");
+    assert!(!standing.at_head());
+}
+
+#[tokio::test]
+async fn options_of_alembic_in_run_are_passed_on() {
+    let fixture = Fixture::plain("options").await;
+    fs::rename(fixture.file("alembic.ini"), fixture.file("other.ini")).unwrap();
+    fixture.edit("other.ini", "[alembic]", "[tenant]");
+    fixture.edit("migrations/env.py", "import os", "import os\n\nfrom alembic import context\n\nassert context.get_x_argument(as_dictionary=True) == {\"who\": \"devdb\"}");
+    let mut config = fixture.config();
+    config
+        .run
+        .extend(["-c", "other.ini", "-n", "tenant", "-x", "who=devdb"].map(String::from));
+    let mut alembic = Alembic::open(&config, None).unwrap();
+    assert_eq!(fixture.migrate(&mut alembic, None).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn a_ready_database_needs_no_python() {
     let fixture = Fixture::plain("cache").await;
     let mut alembic = fixture.alembic();

@@ -108,3 +108,33 @@ async fn a_message_is_one_word_for_the_shell() {
         ErrorKind::Usage
     );
 }
+
+#[tokio::test]
+async fn a_command_that_is_given_up_takes_its_children_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let up = "sleep 60 & echo $! > pid.part; mv pid.part pid; wait";
+    let command = Command::open(&config(&dir, Some(up), None)).unwrap();
+    let file = dir.path().join("pid");
+    {
+        let events = Events::silent();
+        let call = command.up(&[], &events);
+        tokio::pin!(call);
+        while !file.exists() {
+            tokio::select! {
+                ended = &mut call => panic!("{ended:?}"),
+                () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
+            }
+        }
+    }
+    let pid = std::fs::read_to_string(file).unwrap();
+    // Gone, or ended and not yet collected by whoever inherited it.
+    let alive = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    let begun = std::time::Instant::now();
+    while alive() {
+        assert!(begun.elapsed().as_secs() < 5, "the sleep still runs");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}

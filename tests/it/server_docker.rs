@@ -5,7 +5,24 @@ use devdb::error::ErrorKind;
 use devdb::postgres::Target;
 use devdb::server::{Condition, DataReset, Server};
 
-use crate::support::docker::{IMAGE, TestProject, docker, mark, marked, run, value};
+use crate::support::docker::{IMAGE, TestProject, cut_off, docker, mark, marked, run, value};
+
+/// Works in a folder of uid 999, where an ordinary user may not.
+fn in_folder(folder: &std::path::Path, script: &str) {
+    let mount = format!("{}:/x", folder.display());
+    docker(&[
+        "run",
+        "--rm",
+        "-v",
+        &mount,
+        "--entrypoint",
+        "sh",
+        IMAGE,
+        "-c",
+        script,
+    ])
+    .unwrap();
+}
 
 async fn reset(server: &Server, project: &TestProject) -> Target {
     match server.reset_data(&project.events, false).await.unwrap() {
@@ -337,10 +354,7 @@ async fn a_folder_of_uid_999_is_put_aside_brought_back_and_wiped() {
     project.config.server.data = Data::Folder(folder.clone());
     let server = project.open().await;
     mark(&server.ensure_up(&project.events).await.unwrap()).await;
-    assert_eq!(
-        std::fs::metadata(folder.join("PG_VERSION")).unwrap().uid(),
-        999
-    );
+    assert_eq!(std::fs::metadata(&folder).unwrap().uid(), 999);
     assert!(project.volumes().is_empty());
 
     let DataReset::Fresh { target, aside } =
@@ -350,12 +364,12 @@ async fn a_folder_of_uid_999_is_put_aside_brought_back_and_wiped() {
     };
     assert!(!marked(&target).await);
     let aside = std::path::PathBuf::from(aside.unwrap());
-    assert!(aside.join("PG_VERSION").exists());
+    assert!(aside.exists());
     assert_eq!(aside.parent(), folder.parent());
 
     // A second reset before the first was finished empties the folder and keeps the aside.
     let target = reset(&server, &project).await;
-    assert!(!marked(&target).await && aside.join("PG_VERSION").exists());
+    assert!(!marked(&target).await && aside.exists());
     server.finish_reset().await.unwrap();
 
     let undone = server.undo_data(&project.events).await.unwrap();
@@ -442,7 +456,7 @@ async fn a_reset_of_a_folder_that_was_cut_off_is_healed() {
     // Killed while emptying incomplete data: the rest goes too.
     server.stop(&project.events).await.unwrap();
     project.edit_state(|state| state["slots"][&key]["intent"] = "empty".into());
-    std::fs::remove_file(folder.join("PG_VERSION")).unwrap();
+    in_folder(&folder, "rm /x/PG_VERSION");
     assert!(!marked(&server.ensure_up(&project.events).await.unwrap()).await);
     server.remove(&project.events, true).await.unwrap();
 }
@@ -582,4 +596,108 @@ async fn psql_runs_on_this_machine_or_in_the_container() {
             "{output:?}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_was_emptied_by_hand_begins_anew() {
+    let mut project = TestProject::docker("gone");
+    let folder = project.folder("pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    server.stop(&project.events).await.unwrap();
+    in_folder(&folder, "find /x -mindepth 1 -delete");
+    std::fs::remove_dir(&folder).unwrap();
+    let target = server.ensure_up(&project.events).await.unwrap();
+    assert!(!marked(&target).await);
+    assert!(project.notes().contains("is gone"), "{}", project.notes());
+    // It is devdb's own as before.
+    server.remove(&project.events, true).await.unwrap();
+    assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_is_kept_where_newer_images_have_it() {
+    let mut project = TestProject::docker("layout");
+    let tag = format!("{}:layout", project.container());
+    let dockerfile = project.folder("Dockerfile");
+    let text = format!(
+        "FROM {IMAGE}\nENV PGDATA=/var/lib/postgresql/18/docker\nVOLUME /var/lib/postgresql\n"
+    );
+    std::fs::write(&dockerfile, text).unwrap();
+    docker(&[
+        "build",
+        "-q",
+        "-t",
+        &tag,
+        &project.folder("").to_string_lossy(),
+    ])
+    .unwrap();
+    project.config.server.image = tag.clone();
+    let folder = project.folder("pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    let outcome = project.open().await.ensure_up(&project.events).await;
+    let mounted = docker(&[
+        "inspect",
+        &project.container(),
+        "--format",
+        "{{range .Mounts}}{{.Source}} {{.Destination}};{{end}}",
+    ]);
+    let version = folder.join("18/docker").exists();
+    let again = match project
+        .open()
+        .await
+        .reset_data(&project.events, false)
+        .await
+    {
+        Ok(DataReset::Fresh { aside, .. }) => aside,
+        other => panic!("{other:?}"),
+    };
+    project
+        .open()
+        .await
+        .remove(&project.events, true)
+        .await
+        .unwrap();
+    docker(&["rmi", &tag]).unwrap();
+    outcome.unwrap();
+    let want = format!("{} /var/lib/postgresql;", folder.display());
+    assert!(mounted.unwrap().contains(&want));
+    assert!(version && again.is_some() && !folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_share_one_container() {
+    let project = TestProject::docker("twins");
+    let (one, two) = (project.open().await, project.open().await);
+    let (one, two) = tokio::join!(
+        one.ensure_up(&project.events),
+        two.ensure_up(&project.events)
+    );
+    assert_eq!(one.unwrap(), two.unwrap());
+    assert_eq!(project.containers().len(), 1);
+    assert_eq!(project.volumes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_a_volume_that_is_cut_off_at_any_moment_loses_nothing() {
+    let project = TestProject::docker("cut");
+    cut_off(&project, &[5, 80, 250, 500, 900]).await;
+    assert_eq!(project.volumes().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_a_folder_that_is_cut_off_at_any_moment_loses_nothing() {
+    let mut project = TestProject::docker("cutfolder");
+    let folder = project.folder("data/pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    cut_off(&project, &[10, 200, 700]).await;
+    let beside = std::fs::read_dir(folder.parent().unwrap()).unwrap();
+    assert_eq!(beside.count(), 2);
+    project
+        .open()
+        .await
+        .remove(&project.events, true)
+        .await
+        .unwrap();
 }

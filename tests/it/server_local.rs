@@ -4,7 +4,7 @@ use devdb::config::{Port, ServerKind};
 use devdb::error::ErrorKind;
 use devdb::server::{Condition, DataReset, Server};
 
-use crate::support::docker::{TestProject, mark, marked};
+use crate::support::docker::{TestProject, cut_off, mark, marked, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_local_server_lives_and_goes() {
@@ -78,6 +78,8 @@ async fn a_killed_local_server_comes_back() {
     let server = project.open().await;
     let target = server.ensure_up(&project.events).await.unwrap();
     mark(&target).await;
+    // Commits are asynchronous: only what a checkpoint wrote surely survives the kill.
+    run(&target, "checkpoint").await;
     let data = project.config.project.state_dir.join("local/1/data");
     let pid_file = data.join("postmaster.pid");
     let text = std::fs::read_to_string(&pid_file).unwrap();
@@ -211,4 +213,12 @@ async fn a_server_by_url_is_used_and_not_touched() {
     assert_eq!(error.kind(), ErrorKind::Server);
     assert!(error.hint_text().is_some() && began.elapsed().as_secs() < 2);
     assert!(!error.message().contains("p%25"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_reset_that_is_cut_off_at_any_moment_loses_nothing() {
+    let project = TestProject::local("cut");
+    cut_off(&project, &[5, 50, 150, 300, 600]).await;
+    let kept = std::fs::read_dir(project.config.project.state_dir.join("local")).unwrap();
+    assert_eq!(kept.count(), 2);
 }

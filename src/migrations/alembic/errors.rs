@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 
 use serde::Deserialize;
 
+use super::drivers;
 use super::interpreter::Interpreter;
 use super::runner::{Context, Hello};
 use crate::error::{Error, PostgresError};
@@ -29,6 +30,8 @@ pub struct Failure {
     pub line: Option<usize>,
     /// The contexts that env.py had made by then.
     pub contexts: Vec<Context>,
+    /// What Alembic warned of before.
+    pub warnings: Vec<String>,
     /// The interpreter.
     pub python: String,
     /// What could not be imported.
@@ -114,15 +117,24 @@ pub fn explain(failure: &Failure, hello: &Hello, target: Option<&Target>) -> Err
     if let Some(step) = &failure.step {
         return step_failed(failure, step);
     }
+    if let Some(warning) = failure.warnings.iter().find(|w| is_missing_parent(w)) {
+        return missing_parent(warning);
+    }
     match failure.class() {
         "Elsewhere" => elsewhere(failure, target),
-        "CommandError" => command_error(failure),
-        "CycleDetected" | "DependencyCycleDetected" | "LoopDetected" | "DependencyLoopDetected" => {
-            Error::migration(format!("the chain is broken: {}", failure.message))
-                .hint("correct down_revision or depends_on in one of these files")
-        }
+        "CommandError" => command_error(failure, target),
         _ => general(failure, hello, target),
     }
+}
+
+/// Alembic only warns of a parent without a file, and may or may not fail at it afterwards.
+pub fn is_missing_parent(warning: &str) -> bool {
+    warning.contains("referenced from") && warning.contains("not present")
+}
+
+pub fn missing_parent(warning: &str) -> Error {
+    Error::migration(format!("the chain is broken: {warning}"))
+        .hint("bring the file back (another branch?), or correct down_revision")
 }
 
 /// env.py went to another database.
@@ -141,7 +153,7 @@ fn elsewhere(failure: &Failure, target: Option<&Target>) -> Error {
 }
 
 /// Alembic's own complaints.
-fn command_error(failure: &Failure) -> Error {
+fn command_error(failure: &Failure, target: Option<&Target>) -> Error {
     let text = failure.message.trim();
     let error = Error::migration(without_passwords(text));
     if text.contains("Multiple head revisions") {
@@ -153,7 +165,14 @@ fn command_error(failure: &Failure) -> Error {
             "no file has this revision: another branch? `devdb history` lists those that exist",
         )
     } else if text.contains("not up to date") {
-        error.hint("migrate it first, with `devdb ready`")
+        match target {
+            Some(target) => Error::migration(format!("{target} is not at head")),
+            None => error,
+        }
+        .hint("migrate it first, with `devdb ready`")
+    } else if text.contains("ycle is detected") || text.contains("oop is detected") {
+        Error::migration(format!("the chain is broken: {text}"))
+            .hint("correct down_revision or depends_on in one of these files")
     } else if text.contains("script_location") || text.contains("config file") {
         error.hint("set `dir` under [migrations] to the folder of alembic.ini")
     } else if text.contains("Path doesn't exist") {
@@ -249,7 +268,7 @@ fn source_line(file: &str, line: usize) -> Option<String> {
 /// env.py, the application or a version file failed outside of a revision.
 fn general(failure: &Failure, hello: &Hello, target: Option<&Target>) -> Error {
     if let Some(module) = &failure.module {
-        return missing_module(failure, module, hello);
+        return drivers::missing_module(failure, module, hello);
     }
     let place = failure.place.as_ref();
     let at = match place {
@@ -358,47 +377,4 @@ fn is_variable(text: &str) -> bool {
         && text
             .chars()
             .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-}
-
-/// What to install for each driver, and the scheme that asks for it.
-const DRIVERS: [(&str, &str, &str); 4] = [
-    ("psycopg", "psycopg[binary]", "postgresql+psycopg"),
-    ("psycopg2", "psycopg2-binary", "postgresql+psycopg2"),
-    ("pg8000", "pg8000", "postgresql+pg8000"),
-    ("asyncpg", "asyncpg", "postgresql+asyncpg"),
-];
-
-fn missing_module(failure: &Failure, module: &str, hello: &Hello) -> Error {
-    let top = module.split('.').next().unwrap_or(module);
-    let Some((_, package, _)) = DRIVERS.iter().find(|(name, ..)| *name == top) else {
-        let at = match &failure.place {
-            Some(Place {
-                file,
-                line: Some(line),
-            }) => format!("{file}:{line} imports "),
-            _ => "cannot import ".to_string(),
-        };
-        return Error::migration(format!(
-            "{at}{module}, which {} does not have",
-            failure.python
-        ))
-        .hint("install the project's requirements there, or set `run` under [migrations]");
-    };
-    let installed: Vec<String> = DRIVERS
-        .iter()
-        .filter(|(name, ..)| hello.drivers.iter().any(|d| d == name))
-        .map(|(.., scheme)| format!("\"{scheme}\""))
-        .collect();
-    let hint = match installed.as_slice() {
-        [] => format!("install it there: {package}"),
-        schemes => format!(
-            "install {package} there, or give the URL a scheme under [env] whose driver is installed: {}",
-            schemes.join(", ")
-        ),
-    };
-    Error::migration(format!(
-        "the Postgres driver {top}, which the URL asks for, is not installed in {}",
-        failure.python
-    ))
-    .hint(hint)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::errors;
 use crate::error::{Error, Named, Result};
 use crate::migrations::{Applied, Chain, Migration, Problem, ProblemKind, Standing};
 
@@ -62,9 +63,8 @@ impl Graph {
                 ))
                 .hint("give the newer one another id, and correct what builds on it"));
             }
-            if warning.contains("referenced from") && warning.contains("not present") {
-                return Err(Error::migration(format!("the chain is broken: {warning}"))
-                    .hint("bring the file back (another branch?), or correct down_revision"));
+            if errors::is_missing_parent(warning) {
+                return Err(errors::missing_parent(warning));
             }
         }
         let mut migrations = Vec::new();

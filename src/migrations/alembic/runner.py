@@ -65,6 +65,7 @@ class Watch:
     def __init__(self, link, expect=None):
         self.link = link
         self.expect = expect
+        self.warnings = []
         self.contexts = []
         self.ran = []
         self.step = None
@@ -185,15 +186,19 @@ class Runner:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             script = ScriptDirectory.from_config(config)
-            # In the order of application: what is built on comes first.
-            revisions = list(script.walk_revisions())[::-1]
-            heads = list(script.get_heads())
+            try:
+                # In the order of application: what is built on comes first.
+                revisions = list(script.walk_revisions())[::-1]
+                heads = list(script.get_heads())
+            finally:
+                # Alembic tells in a warning what the exception after it is about.
+                self.watch.warnings = [str(warning.message) for warning in caught]
         files = [config.config_file_name, getattr(config, "toml_file_name", None)]
         files.append(os.path.join(str(script.dir), "env.py"))
         return {
             "revisions": [self._revision(revision) for revision in revisions],
             "heads": heads,
-            "warnings": [str(warning.message) for warning in caught],
+            "warnings": self.watch.warnings,
             "files": [os.path.abspath(str(f)) for f in files if f and os.path.isfile(str(f))],
             "folders": [os.path.abspath(str(f)) for f in script._version_locations],
         }
@@ -381,6 +386,7 @@ def describe(error, watch):
         "place": place,
         "step": watch.step,
         "contexts": watch.contexts,
+        "warnings": watch.warnings,
         "python": sys.executable,
     }
     for cause in chain:

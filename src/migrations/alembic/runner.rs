@@ -15,7 +15,8 @@ use super::errors;
 use super::interpreter::Interpreter;
 use crate::error::{Error, Named, Result};
 use crate::event::Events;
-use crate::migrations::process::Output;
+use crate::migrations::Env;
+use crate::migrations::process::{Output, without_passwords};
 
 const SOURCE: &str = include_str!("runner.py");
 
@@ -78,7 +79,7 @@ impl Runner {
     pub async fn start(
         interpreter: &Interpreter,
         dir: &Path,
-        env: &[(String, String)],
+        env: &Env,
         events: &Events,
     ) -> Result<Self> {
         let folder = tempfile::Builder::new()
@@ -179,10 +180,7 @@ impl Runner {
                 Reply::Ok(value) => Ok(value),
                 Reply::Error(failure) => {
                     for line in failure.traceback.lines() {
-                        events.output(
-                            "alembic",
-                            crate::migrations::process::without_passwords(line),
-                        );
+                        events.output("alembic", without_passwords(line));
                     }
                     Err(failure)
                 }

@@ -55,6 +55,11 @@ impl Sqlx {
         })
     }
 
+    /// The table of applied migrations, as written in SQL: may have a schema and quotes.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -1,7 +1,7 @@
 //! The one container of a project: found, created, started, stopped, removed, read.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -19,6 +19,9 @@ use super::spec;
 use crate::error::{Error, Result};
 use crate::server::spec::Spec;
 
+/// How long the engine may take to remove a container that somebody else told it to remove.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
+
 /// A container that carries the project's labels.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -27,6 +30,8 @@ pub(crate) struct Found {
     pub image: String,
     pub running: bool,
     pub paused: bool,
+    /// The engine is removing it.
+    leaving: bool,
     pub exit_code: i64,
     pub started: Option<Timestamp>,
     /// The volume or folder that its data is in; `None` for tmpfs.
@@ -52,6 +57,23 @@ impl Found {
 /// # Errors
 /// `Refused` where the name belongs to a container that devdb did not make for this project.
 pub(crate) async fn find(docker: &Docker, name: &str, project: &str) -> Result<Option<Found>> {
+    let until = Instant::now() + REMOVAL_LIMIT;
+    loop {
+        let found = look(docker, name, project).await?;
+        if !found.as_ref().is_some_and(|found| found.leaving) {
+            return Ok(found);
+        }
+        if Instant::now() >= until {
+            return Err(Error::server(format!(
+                "the engine does not finish removing container {name}"
+            ))
+            .hint("restart the Docker engine"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn look(docker: &Docker, name: &str, project: &str) -> Result<Option<Found>> {
     let inspect = match docker
         .inspect_container(name, None::<InspectContainerOptions>)
         .await
@@ -85,6 +107,7 @@ pub(crate) async fn find(docker: &Docker, name: &str, project: &str) -> Result<O
         image,
         running: state.running.unwrap_or_default(),
         paused: state.status == Some(ContainerStateStatusEnum::PAUSED),
+        leaving: state.status == Some(ContainerStateStatusEnum::REMOVING),
         exit_code: state.exit_code.unwrap_or_default(),
         started: state
             .started_at
@@ -96,6 +119,7 @@ pub(crate) async fn find(docker: &Docker, name: &str, project: &str) -> Result<O
 }
 
 /// What came of asking for a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Created {
     Done,
     /// Another process made one of this name at the same moment.
@@ -122,6 +146,8 @@ pub(crate) enum Started {
     Done,
     /// Somebody else has the port.
     PortTaken,
+    /// It is on its way out, or out: make it again.
+    Gone,
 }
 
 pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<Started> {
@@ -135,16 +161,20 @@ pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<
     match result {
         Ok(()) => Ok(Started::Done),
         Err(failure) if says_port_taken(&failure) => Ok(Started::PortTaken),
+        Err(failure) if engine::is_missing(&failure) => Ok(Started::Gone),
+        Err(failure) if says(&failure, "marked for removal") => Ok(Started::Gone),
         Err(failure) => engine::named(Err(failure), format_args!("cannot start container {name}")),
     }
 }
 
+fn says(failure: &bollard::errors::Error, text: &str) -> bool {
+    engine::answer(failure).is_some_and(|(_, message)| message.contains(text))
+}
+
 fn says_port_taken(failure: &bollard::errors::Error) -> bool {
-    engine::answer(failure).is_some_and(|(_, message)| {
-        message.contains("port is already allocated")
-            || message.contains("address already in use")
-            || message.contains("ports are not available")
-    })
+    says(failure, "port is already allocated")
+        || says(failure, "address already in use")
+        || says(failure, "ports are not available")
 }
 
 /// Stops it as its image wants to be stopped; one that is gone or stopped is fine.
@@ -158,16 +188,24 @@ pub(crate) async fn stop(docker: &Docker, name: &str) -> Result<()> {
     )
 }
 
-/// Removes it, running or not, with its anonymous volumes; one that is gone is fine.
+/// Removes it, running or not, with its anonymous volumes; one that is gone is fine. Returns when
+/// its name is free, also where a devdb that was killed had begun the removal.
 pub(crate) async fn remove(docker: &Docker, name: &str) -> Result<()> {
-    let options = RemoveContainerOptionsBuilder::default()
-        .force(true)
-        .v(true)
-        .build();
-    engine::gone(
-        docker.remove_container(name, Some(options)).await,
-        format_args!("cannot remove container {name}"),
-    )
+    let until = Instant::now() + REMOVAL_LIMIT;
+    loop {
+        let options = RemoveContainerOptionsBuilder::default()
+            .force(true)
+            .v(true)
+            .build();
+        match docker.remove_container(name, Some(options)).await {
+            Err(failure) if says(&failure, "already in progress") && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            result => {
+                return engine::gone(result, format_args!("cannot remove container {name}"));
+            }
+        }
+    }
 }
 
 /// Returns when the container runs no more.
@@ -243,25 +281,16 @@ pub(crate) async fn publisher(docker: &Docker, port: u16) -> Option<String> {
     ))
 }
 
-/// Removes what a killed devdb left of its short-lived containers.
+/// Removes the short-lived containers of a devdb that was killed, at work or not: whoever calls
+/// this holds the project's lock.
 pub(crate) async fn sweep_helpers(docker: &Docker, project: &str) -> Result<()> {
-    let filters = HashMap::from([
-        (
-            "label".to_string(),
-            vec![
-                format!("{}={project}", spec::PROJECT),
-                format!("{}=helper", spec::ROLE),
-            ],
-        ),
-        (
-            "status".to_string(),
-            vec![
-                "created".to_string(),
-                "exited".to_string(),
-                "dead".to_string(),
-            ],
-        ),
-    ]);
+    let filters = HashMap::from([(
+        "label".to_string(),
+        vec![
+            format!("{}={project}", spec::PROJECT),
+            format!("{}=helper", spec::ROLE),
+        ],
+    )]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
         .filters(&filters)

@@ -156,6 +156,7 @@ impl Docker {
         state: &mut State,
         found: Option<&Found>,
         image: &Image,
+        events: &Events,
     ) -> Result<String> {
         let content = self.take_stock(state, found, &image.name).await?;
         let place = self.place(state, found);
@@ -164,6 +165,9 @@ impl Docker {
         } = content
         {
             self.check_major(&place, major, image)?;
+        }
+        if matches!(content, Content::Missing | Content::Empty) {
+            self.begin_anew(state, events);
         }
         state.save()?;
         match &self.config.server.data {
@@ -174,6 +178,24 @@ impl Docker {
             _ => {}
         }
         Ok(place)
+    }
+
+    /// Where somebody removed the data by hand: what was known of it counts no more.
+    pub(super) fn begin_anew(&self, state: &mut State, events: &Events) {
+        let Some(slot) = self.slot_mut(state) else {
+            return;
+        };
+        let place = slot.current.place.clone();
+        if slot.current.initialised {
+            events.warn(format!(
+                "the data in {place} is gone; beginning with an empty data directory"
+            ));
+        }
+        slot.current = Kept {
+            place,
+            ours: true,
+            ..Kept::default()
+        };
     }
 
     pub(super) fn check_major(&self, place: &str, data: u32, image: &Image) -> Result<()> {
@@ -199,6 +221,7 @@ impl Docker {
         if current.initialised
             || !current.ours
             || found.running
+            || found.started.is_none()
             || found.data.as_deref() != Some(&current.place)
         {
             return Ok(false);

@@ -118,6 +118,12 @@ fn system_identifier(data: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// Whether nothing is in it, as far as this user may know: a folder that is closed to him holds
+/// the data of another.
+pub(crate) fn is_vacant(folder: &Path) -> bool {
+    matches!(look_directly(folder), Ok(Content::Missing | Content::Empty))
+}
+
 /// Makes the folder where it is missing, as this user: the engine would make it as root.
 pub(crate) fn make(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).named(format_args!(

@@ -4,7 +4,7 @@ use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount};
 use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions};
 
-use super::{container, engine, spec};
+use super::{container, engine, image, spec};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -20,6 +20,11 @@ pub(crate) async fn run(
     script: &str,
     arguments: &[&str],
 ) -> Result<String> {
+    // The image's own volumes would be made, filled and removed for nothing.
+    let volumes = match image::find(docker, image).await? {
+        Some(image) => image.volumes,
+        None => Vec::new(),
+    };
     let mut command = vec![script.to_string(), "sh".to_string()];
     command.extend(arguments.iter().map(ToString::to_string));
     let body = ContainerCreateBody {
@@ -30,6 +35,12 @@ pub(crate) async fn run(
         labels: Some(spec::labels(config, "helper")),
         host_config: Some(HostConfig {
             mounts: Some(mounts),
+            tmpfs: Some(
+                volumes
+                    .into_iter()
+                    .map(|path| (path, String::new()))
+                    .collect(),
+            ),
             network_mode: Some("none".into()),
             ..HostConfig::default()
         }),

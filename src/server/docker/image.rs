@@ -105,18 +105,23 @@ pub(crate) async fn get(docker: &Docker, name: &str, events: &Events) -> Result<
     if name == DEFAULT
         && let Some(image) = find(docker, BUILT).await?
     {
-        events.note(format!(
+        events.detail(format!(
             "image {DEFAULT} is not here; using {BUILT} in its place"
         ));
         return Ok(image);
     }
     if let Err(why) = pull(docker, name, events).await {
+        let build = match name {
+            DEFAULT => "or build its stand-in from Debian packages: `compose/build.sh`".to_string(),
+            _ => format!(
+                "or build {BUILT} from Debian packages (`compose/build.sh`) and set that as `image`"
+            ),
+        };
         return Err(Error::server(format!(
             "image {name} is not here and cannot be pulled: {why}"
         ))
         .hint(format!(
-            "pull it where a registry answers (`docker pull {name}`), or build {BUILT} from Debian \
-             packages with `compose/build.sh` and set it as `image`"
+            "`docker pull {name}` where a registry answers, {build}"
         )));
     }
     find(docker, name).await?.ok_or_else(|| {

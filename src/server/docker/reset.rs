@@ -1,6 +1,6 @@
 //! Putting the data directory aside, bringing it back, and destroying what may be destroyed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::folder::{self, Content};
 use super::image::{self, Image};
@@ -38,7 +38,10 @@ impl Docker {
                     self.may_reset_folder(&mut state, system_identifier, adopt)?;
                 }
                 let task = events.begin("putting the data directory aside", None);
-                container::stop(&self.docker, &self.name).await?;
+                // Data of a reset that was not finished goes: no need to write it out.
+                if !self.slot(&state).is_some_and(|slot| slot.pending) {
+                    container::stop(&self.docker, &self.name).await?;
+                }
                 container::remove(&self.docker, &self.name).await?;
                 match self.folder() {
                     None => self.next_volume(&mut state).await?,
@@ -215,45 +218,55 @@ impl Docker {
         if !kept.place.starts_with('/') {
             return volume::destroy(&self.docker, &self.config, &kept.place).await;
         }
-        let folder = PathBuf::from(&kept.place);
-        if !kept.ours || !folder.exists() {
-            return Ok(());
+        if let Some(image) = self.may_destroy_folder(kept).await? {
+            folder::destroy(&self.docker, &self.config, &image, kept.place.as_ref()).await?;
         }
-        let found = self.find().await?;
-        let image = self.helper_image(found.as_ref(), &Events::silent()).await?;
-        let content = folder::look(&self.docker, &self.config, &image, &folder).await?;
-        if let Content::Data {
-            system_identifier: Some(present),
-            ..
-        } = content
-            && kept
+        Ok(())
+    }
+
+    /// The image to destroy a folder with; `None` where there is nothing to do.
+    ///
+    /// # Errors
+    /// `Refused` where the folder is not devdb's own, or holds other data by now.
+    async fn may_destroy_folder(&self, kept: &Kept) -> Result<Option<String>> {
+        let folder = Path::new(&kept.place);
+        if !folder.exists() {
+            return Ok(None);
+        }
+        let refused = |why: &str| {
+            Error::refused(format!("will not remove {}: {why}", kept.place))
+                .hint("remove it by hand, or make it devdb's own with `devdb reset --adopt`")
+        };
+        if !kept.ours {
+            return Err(refused("devdb did not make the data directory in it"));
+        }
+        let image = self.helper_image(None, &Events::silent()).await?;
+        match folder::look(&self.docker, &self.config, &image, folder).await? {
+            Content::Data {
+                system_identifier: Some(present),
+                ..
+            } if kept
                 .system_identifier
                 .as_ref()
-                .is_some_and(|known| *known != present)
-        {
-            return Err(Error::refused(format!(
-                "will not remove {}: the data directory in it is not the one that devdb put there",
-                kept.place
-            )));
+                .is_some_and(|known| *known != present) =>
+            {
+                Err(refused(
+                    "the data directory in it is not the one that devdb made",
+                ))
+            }
+            _ => Ok(Some(image)),
         }
-        folder::destroy(&self.docker, &self.config, &image, &folder).await
     }
 
     pub(in crate::server) async fn remove(&self, events: &Events, wipe: bool) -> Result<()> {
         let mut state = self.load()?;
         let found = self.find().await?;
-        if wipe && let Some(folder) = self.folder() {
-            let ours = self.slot(&state).is_some_and(|slot| slot.current.ours);
-            if !ours && folder.exists() {
-                return Err(Error::refused(format!(
-                    "will not wipe {}: devdb did not make the data directory in it",
-                    folder.display()
-                ))
-                .hint("remove it by hand, or make it devdb's own with `devdb reset --adopt`"));
-            }
+        let mut folders = Vec::new();
+        if wipe {
+            self.heal(&mut state, events).await?;
+            folders = self.folders_to_wipe(&state).await?;
         }
         let task = events.begin("removing the server", None);
-        // Folders are emptied by a container of this image, which must be found before.
         if found.is_some() {
             container::stop(&self.docker, &self.name).await?;
             container::remove(&self.docker, &self.name).await?;
@@ -264,14 +277,8 @@ impl Docker {
             for volume in volume::all(&self.docker, &self.config).await? {
                 volume::destroy(&self.docker, &self.config, &volume.name).await?;
             }
-            let folders: Vec<Kept> = state
-                .slots
-                .iter()
-                .filter(|(key, _)| key.starts_with("folder:"))
-                .flat_map(|(_, slot)| slot.all().cloned())
-                .collect();
-            for kept in &folders {
-                self.destroy(kept).await?;
+            for (folder, image) in &folders {
+                folder::destroy(&self.docker, &self.config, image, folder.as_ref()).await?;
             }
             state.slots.retain(|key, _| key == "local");
             state.kind = None;
@@ -279,6 +286,38 @@ impl Docker {
         }
         task.end("");
         Ok(())
+    }
+
+    /// The folders that devdb made, each with an image to empty it.
+    ///
+    /// # Errors
+    /// `Refused` where the configured folder, or one that changed since, may not be removed.
+    async fn folders_to_wipe(&self, state: &State) -> Result<Vec<(String, String)>> {
+        let mut folders: Vec<Kept> = state
+            .slots
+            .iter()
+            .filter(|(key, slot)| key.starts_with("folder:") && slot.current.ours)
+            .flat_map(|(_, slot)| slot.all().cloned())
+            .collect();
+        if let Some(folder) = self.folder() {
+            let unknown = Kept {
+                place: folder.to_string_lossy().into_owned(),
+                ..Kept::default()
+            };
+            let current = self
+                .slot(state)
+                .map_or(unknown, |slot| slot.current.clone());
+            if !folders.contains(&current) {
+                folders.push(current);
+            }
+        }
+        let mut all = Vec::new();
+        for kept in folders {
+            if let Some(image) = self.may_destroy_folder(&kept).await? {
+                all.push((kept.place, image));
+            }
+        }
+        Ok(all)
     }
 }
 

@@ -66,29 +66,30 @@ pub(crate) fn of_labels(labels: &HashMap<String, String>) -> Spec {
 
 /// The container's environment: devdb's, with the configuration's own over it.
 fn environment(config: &Config) -> BTreeMap<String, String> {
-    // Without POSTGRES_DB the image makes a database named after the user. Init scripts expect
-    // the project's database; where there are none, devdb makes that one itself.
-    let database = if config.server.mounts.is_empty() {
-        "postgres"
-    } else {
-        &config.database.name
-    };
-    let mut all = BTreeMap::from([
-        ("POSTGRES_DB".to_string(), database.to_string()),
-        ("POSTGRES_USER".to_string(), config.database.user.clone()),
-        (
-            "POSTGRES_PASSWORD".to_string(),
-            config.database.password.clone(),
-        ),
-    ]);
+    let mut all = config.server.environment.clone();
+    // The image accepts a value or a file with it, not both; devdb resolved these already.
+    all.remove("POSTGRES_USER_FILE");
+    all.remove("POSTGRES_PASSWORD_FILE");
+    let mut set = |name: &str, value: String| all.insert(name.to_string(), value);
+    set("POSTGRES_USER", config.database.user.clone());
+    set("POSTGRES_PASSWORD", config.database.password.clone());
     if config.database.password.is_empty() {
         // The image refuses an empty password unless told that it is meant.
-        all.insert("POSTGRES_HOST_AUTH_METHOD".into(), "trust".into());
+        set("POSTGRES_HOST_AUTH_METHOD", "trust".into());
     }
-    all.extend(config.server.environment.clone());
-    // These two are how devdb logs in: the resolved settings have the last word.
-    all.insert("POSTGRES_USER".into(), config.database.user.clone());
-    all.insert("POSTGRES_PASSWORD".into(), config.database.password.clone());
+    // Without POSTGRES_DB the image makes a database named after the user. Init scripts expect
+    // the project's database; where there are none, devdb makes that one itself.
+    if !all.contains_key("POSTGRES_DB_FILE") {
+        let database = match config.server.mounts.is_empty() {
+            true => "postgres",
+            false => &config.database.name,
+        };
+        all.entry("POSTGRES_DB".into())
+            .or_insert_with(|| database.to_string());
+    }
+    // A server that does without fsync need not begin with it.
+    let arguments = all.entry("POSTGRES_INITDB_ARGS".into()).or_default();
+    *arguments = format!("--no-sync {arguments}").trim_end().to_string();
     all
 }
 

@@ -1,14 +1,14 @@
 //! From whatever is there to a server that is ready.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::Docker;
 use super::container::{self, Created, Found, Started};
 use super::image::{self, Image};
-use super::spec;
+use super::{folder, spec};
 use crate::config::{Data, Port};
 use crate::error::{Error, Result};
 use crate::event::{Events, Task};
@@ -97,7 +97,7 @@ impl Docker {
         let image = image::get(&self.docker, &self.config.server.image, events).await?;
         // A server that runs is not given up for one that could not start.
         self.check_mounts()?;
-        self.prepare(state, Some(there), &image).await?;
+        self.prepare(state, Some(there), &image, events).await?;
         events.note(format!(
             "the configuration changed ({}): making the container again, the data stays",
             names(drift)
@@ -115,9 +115,16 @@ impl Docker {
 
     async fn create(&self, state: &mut State, task: &Task, events: &Events) -> Result<Found> {
         let image = image::get(&self.docker, &self.config.server.image, events).await?;
+        // Said once for each project, not at every start.
+        if image.name != self.config.server.image && state.kind.is_none() {
+            events.note(format!(
+                "image {} is not here; using {} in its place",
+                self.config.server.image, image.name
+            ));
+        }
         task.advance(0, Stage::Creating.text());
         self.check_mounts()?;
-        let place = self.prepare(state, None, &image).await?;
+        let place = self.prepare(state, None, &image, events).await?;
         let port = self.free_port(state, &[], events).await?;
         self.create_on(state, &image, &place, port).await
     }
@@ -142,31 +149,45 @@ impl Docker {
 
     async fn create_on(
         &self,
-        state: &State,
+        state: &mut State,
         image: &Image,
         place: &str,
         port: u16,
     ) -> Result<Found> {
         let spec = spec::of(&self.config, port, place);
-        let body = spec::body(&self.config, image, &spec, port, place);
-        // Somebody else's container of that name is refused by `find`, a twin's is taken over.
-        match container::create(&self.docker, &self.name, body).await? {
-            Created::Done | Created::NameTaken => {}
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let body = spec::body(&self.config, image, &spec, port, place);
+            let created = container::create(&self.docker, &self.name, body).await?;
+            // Somebody else's container of that name is refused by `find`.
+            let Some(found) = self.find().await? else {
+                // The engine reserves a name before the container can be seen, and frees it
+                // after it is gone.
+                if created == Created::Done || Instant::now() >= until {
+                    return Err(self.vanished());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            };
+            if self.config.server.port == Port::Auto {
+                state.port = found.port();
+            }
+            let drift = found.spec.drift(&self.wanted(state, &found));
+            if drift.is_empty() {
+                return Ok(found);
+            }
+            // The last wish of a devdb that was killed reached the engine after all.
+            if Instant::now() >= until {
+                return Err(Error::server(format!(
+                    "somebody else makes container {} again and again, with another configuration ({})",
+                    self.name,
+                    names(&drift)
+                ))
+                .hint("let the other devdb come to its end, then try again"));
+            }
+            container::stop(&self.docker, &self.name).await?;
+            container::remove(&self.docker, &self.name).await?;
         }
-        let found = self.find().await?.ok_or_else(|| {
-            Error::server(format!("container {} was removed by somebody", self.name))
-                .hint("try again")
-        })?;
-        let drift = found.spec.drift(&self.wanted(state, &found));
-        if found.port() != Some(port) && !drift.is_empty() {
-            return Err(Error::server(format!(
-                "another devdb made container {} at the same moment with another configuration ({})",
-                self.name,
-                names(&drift)
-            ))
-            .hint("try again"));
-        }
-        Ok(found)
     }
 
     /// The configured port, or a free one; remembered before it is used.
@@ -206,6 +227,13 @@ impl Docker {
         task: &Task,
         events: &Events,
     ) -> Result<Found> {
+        if let Some(folder) = self.folder()
+            && folder::is_vacant(folder)
+        {
+            self.begin_anew(state, events);
+            state.save()?;
+            folder::make(folder)?;
+        }
         let mut found = found;
         let mut avoid = Vec::new();
         for _ in 0..PORT_ATTEMPTS {
@@ -213,16 +241,20 @@ impl Docker {
             let mine = found.port().unwrap_or_default();
             let started = if found.paused || port::is_free(mine) {
                 container::start(&self.docker, &found, &self.name).await?
+            } else if self.find().await?.is_some_and(|now| now.running) {
+                // A twin was faster.
+                Started::Done
             } else {
                 Started::PortTaken
             };
-            if let Started::Done = started {
-                return self.find().await?.ok_or_else(|| self.vanished());
+            match started {
+                Started::Done => return self.find().await?.ok_or_else(|| self.vanished()),
+                Started::PortTaken => avoid.push(mine),
+                Started::Gone => {}
             }
-            avoid.push(mine);
             let port = self.free_port(state, &avoid, events).await?;
             let image = image::get(&self.docker, &self.config.server.image, events).await?;
-            let place = self.prepare(state, Some(&found), &image).await?;
+            let place = self.prepare(state, Some(&found), &image, events).await?;
             container::remove(&self.docker, &self.name).await?;
             found = self.create_on(state, &image, &place, port).await?;
         }

@@ -17,6 +17,8 @@ use crate::server::spec::{Drift, names};
 use crate::server::state::State;
 use crate::server::{exit_hint, local_target, port, settings};
 
+/// How the name of a data directory begins while it is being made.
+const HALF_MADE: &str = "data.new";
 const LOG_LINES: usize = 20;
 const PORT_ATTEMPTS: usize = 20;
 
@@ -25,7 +27,8 @@ enum Outcome {
     Ready,
     /// Between looking at the port and using it somebody took it.
     PortTaken,
-    /// The shared memory of a killed postmaster goes when its last child notices.
+    /// The shared memory of a killed postmaster goes when its last child notices; and one that
+    /// was started a moment ago may be faster.
     StillInUse,
 }
 
@@ -69,15 +72,6 @@ impl Local {
             }
         }
         let task = events.begin("starting Postgres", None);
-        if let Some(process) = process::find(&place.data()) {
-            // Another devdb started it and was killed, or it is still recovering.
-            let port = process.port.or(self.port(state)).unwrap_or_default();
-            let target = local_target(&self.config, port);
-            self.bounded(place, 0, Stage::Starting, ready::poll(&target))
-                .await?;
-            task.end(format!("port {port}"));
-            return Ok(target);
-        }
         self.make_folder(state, place)?;
         if data_major(place).is_none() {
             if self.config.server.data != Data::Volume {
@@ -91,6 +85,12 @@ impl Local {
         }
         let mut avoid = Vec::new();
         for _ in 0..PORT_ATTEMPTS {
+            if let Some(port) = process::find(&place.data()).and_then(|process| process.port) {
+                // A devdb that was killed had started it, or it is still recovering.
+                self.join(state, place, port).await?;
+                task.end(format!("port {port}"));
+                return Ok(local_target(&self.config, port));
+            }
             let port = self.free_port(state, &avoid, events)?;
             let target = local_target(&self.config, port);
             match self.launch(place, &target, &task).await? {
@@ -110,6 +110,22 @@ impl Local {
         .hint("look at `devdb logs`"))
     }
 
+    /// Waits for a server that runs already.
+    async fn join(&self, state: &mut State, place: &Place, port: u16) -> Result<()> {
+        if self.config.server.port == Port::Auto && state.port != Some(port) {
+            state.port = Some(port);
+            self.write_spec(place, port)?;
+        }
+        let target = local_target(&self.config, port);
+        self.bounded(place, 0, Stage::Starting, ready::poll(&target))
+            .await
+    }
+
+    fn write_spec(&self, place: &Place, port: u16) -> Result<()> {
+        std::fs::write(place.spec_file(), self.spec(port, place).json())
+            .named(format_args!("cannot write {}", place.spec_file().display()))
+    }
+
     fn make_folder(&self, state: &State, place: &Place) -> Result<()> {
         let what = format!("cannot make {}", place.0.display());
         std::fs::create_dir_all(&place.0).named(&what)?;
@@ -122,17 +138,20 @@ impl Local {
 
     /// Makes the data directory beside its place, so that a half-made one is never taken for one.
     async fn initialise(&self, place: &Place) -> Result<()> {
-        let new = place.0.join("data.new");
+        self.clear_half_made(place);
         // The first name works wherever glibc or a recent macOS is; the second everywhere.
         let mut complaint = String::new();
         for locale in ["C.UTF-8", "C"] {
-            if new.exists() {
-                self.destroy(&new)?;
-            }
+            let new = tempfile::Builder::new()
+                .prefix(HALF_MADE)
+                .tempdir_in(&place.0)
+                .named(format_args!("cannot write into {}", place.0.display()))?;
+            self.run_as.give(new.path())?;
             let mut command = self.run_as.command(&self.binaries.program("initdb"));
             command
+                .kill_on_drop(true)
                 .arg("-D")
-                .arg(&new)
+                .arg(new.path())
                 .arg("-U")
                 .arg(&self.config.database.user)
                 .args(["-E", "UTF8", "--no-sync"])
@@ -155,6 +174,7 @@ impl Local {
             }
             let output = command.output().await.named("cannot run initdb")?;
             if output.status.success() {
+                let new = new.keep();
                 return std::fs::rename(&new, place.data())
                     .named(format_args!("cannot rename {}", new.display()));
             }
@@ -173,6 +193,16 @@ impl Local {
             place.0.display()
         ))
         .detail(ready::last_lines(&lines, LOG_LINES)))
+    }
+
+    /// What a killed devdb left behind. An `initdb` that outlived it may still be at work there:
+    /// what cannot be removed now is only litter, and goes with the generation.
+    fn clear_half_made(&self, place: &Place) {
+        for entry in std::fs::read_dir(&place.0).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(HALF_MADE) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     fn free_port(&self, state: &mut State, avoid: &[u16], events: &Events) -> Result<u16> {
@@ -207,9 +237,7 @@ impl Local {
             .open(place.log())
             .named(&what)?;
         let from = log.metadata().named(&what)?.len();
-        let spec = self.spec(target.port, place);
-        std::fs::write(place.spec_file(), spec.json())
-            .named(format_args!("cannot write {}", place.spec_file().display()))?;
+        self.write_spec(place, target.port)?;
         task.advance(0, Stage::Starting.text());
         let mut child = self
             .run_as
@@ -244,7 +272,9 @@ impl Local {
         if lines.contains("Address already in use") && self.config.server.port == Port::Auto {
             return Ok(Outcome::PortTaken);
         }
-        if lines.contains("is still in use") {
+        if lines.contains("is still in use")
+            || lines.contains("lock file \"postmaster.pid\" already exists")
+        {
             return Ok(Outcome::StillInUse);
         }
         Err(Error::server(format!(

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::databases::Workshop;
 use crate::error::{Error, Result};
+use crate::migrations::MigrationTool;
 
 use super::super::{Context, ready};
 use super::{Generated, from_base, unproved};
@@ -25,9 +26,11 @@ pub async fn generate(
     ready::apply(context, &mut tool, &head.target, None).await?;
 
     let before = files(&dir)?;
-    tool.command()?
-        .generate(&variables, message, &context.events)
-        .await?;
+    if let MigrationTool::Command(command) = &tool {
+        command
+            .generate(message, &variables, &context.events)
+            .await?;
+    }
     generated.files = files(&dir)?.difference(&before).cloned().collect();
     if generated.files.is_empty() {
         generated.proved = true;
@@ -60,7 +63,10 @@ fn files(dir: &Path) -> Result<BTreeSet<PathBuf>> {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let is_dir = entry.file_type().map_err(failed)?.is_dir();
-            if is_dir && !name.starts_with('.') && !["node_modules", "target", "__pycache__"].contains(&name.as_ref()) {
+            if is_dir
+                && !name.starts_with('.')
+                && !["node_modules", "target", "__pycache__"].contains(&name.as_ref())
+            {
                 folders.push(entry.path());
             } else if !is_dir && !name.ends_with(".pyc") {
                 files.insert(entry.path());

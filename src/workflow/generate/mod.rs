@@ -5,6 +5,8 @@ mod alembic;
 mod command;
 mod sqlx;
 
+pub(super) use sqlx::{bodies, schema_files};
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -78,7 +80,6 @@ pub async fn generate(
     }
     let _lock = context.lock("generate").await?;
     let migrations = context.migrations()?;
-    context.tool()?.check_files(&context.events).await?;
     let server = context.server().await?;
     let maintenance = server.ensure_up(&context.events).await?;
     provision::allow_databases(context.config(), "create scratch databases")?;
@@ -113,7 +114,10 @@ fn unproved(
         .iter()
         .map(|file| {
             let root = &context.config().project.root;
-            file.strip_prefix(root).unwrap_or(file).display().to_string()
+            file.strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string()
         })
         .collect();
     if keep {

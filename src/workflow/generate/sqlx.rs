@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, ErrorKind, Named, Result};
-use crate::migrations::{FileBody, Rollback, Sqlx};
-use crate::postgres::Connection;
-use crate::schema::{self, Change, Plan, Schema};
+use crate::migrations::Rollback;
+use crate::migrations::sqlx::{FileBody, Sqlx};
+use crate::schema::{self, Plan, Schema};
 
+use super::super::compare::{lines, read_project};
 use super::super::{Context, provision, ready};
 use super::{Generated, from_base, in_session, unproved};
 
@@ -38,8 +39,8 @@ pub async fn generate(
 
     let tool = Sqlx::open(migrations)?;
     let task = context.events.begin("comparing schemas", None);
-    let from = read(&head, &tool).await?;
-    let to = read(&wanted, &tool).await?;
+    let from = read(context, &head).await?;
+    let to = read(context, &wanted).await?;
     let plan = schema::plan(&from, &to);
     generated.changes = lines(&schema::diff(&from, &to));
     generated.hazards = hazards(&plan);
@@ -61,13 +62,14 @@ pub async fn generate(
     let proof = workshop.make("proof", &head.name).await?;
     let proved = async {
         ready::apply(context, &mut context.tool()?, &proof.target, None).await?;
-        equal(&proof, &tool, &to, "after the migration").await?;
+        equal(context, &proof, &to, "after the migration").await?;
         if back.is_some() {
             let how_far = Rollback::Steps(plan_files(&plan) as u32);
-            tool.rollback(&proof.target, &how_far, &context.events).await?;
-            equal(&proof, &tool, &from, "after its way back").await?;
+            tool.rollback(&proof.target, &how_far, &context.events)
+                .await?;
+            equal(context, &proof, &from, "after its way back").await?;
             ready::apply(context, &mut context.tool()?, &proof.target, None).await?;
-            equal(&proof, &tool, &to, "after the way back and forward again").await?;
+            equal(context, &proof, &to, "after the way back and forward again").await?;
         }
         Ok(())
     }
@@ -89,10 +91,11 @@ pub async fn generate(
 ///
 /// # Errors
 /// `Usage` where no schema is configured or the folder holds no SQL.
-fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
+pub(in crate::workflow) fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
     let Some(schema) = schema else {
-        return Err(Error::usage("nothing says what schema is wanted")
-            .hint("set schema = \"schema.sql\" under [migrations]: a file or a folder of SQL files"));
+        return Err(Error::usage("nothing says what schema is wanted").hint(
+            "set schema = \"schema.sql\" under [migrations]: a file or a folder of SQL files",
+        ));
     };
     if schema.is_file() {
         return Ok(vec![schema.to_owned()]);
@@ -120,21 +123,15 @@ fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The schema without the table of applied migrations, which is the tool's and not the project's.
-async fn read(scratch: &Scratch, tool: &Sqlx) -> Result<Schema> {
-    in_session(scratch, async |connection: &mut Connection| {
-        let table = tool.table_name(connection).await?;
-        let schema = schema::read(connection).await?;
-        Ok(match table {
-            Some((namespace, table)) => schema.without_table(&namespace, &table),
-            None => schema,
-        })
+async fn read(context: &Context, scratch: &Scratch) -> Result<Schema> {
+    in_session(scratch, async |connection| {
+        read_project(context, connection).await
     })
     .await
 }
 
-async fn equal(proof: &Scratch, tool: &Sqlx, wanted: &Schema, when: &str) -> Result<()> {
-    let left = lines(&schema::diff(&read(proof, tool).await?, wanted));
+async fn equal(context: &Context, proof: &Scratch, wanted: &Schema, when: &str) -> Result<()> {
+    let left = lines(&schema::diff(&read(context, proof).await?, wanted));
     match left.is_empty() {
         true => Ok(()),
         false => Err(Error::new(
@@ -143,10 +140,6 @@ async fn equal(proof: &Scratch, tool: &Sqlx, wanted: &Schema, when: &str) -> Res
         )
         .detail(left.join("\n"))),
     }
-}
-
-fn lines(changes: &[Change]) -> Vec<String> {
-    changes.iter().map(ToString::to_string).collect()
 }
 
 fn hazards(plan: &Plan) -> Vec<String> {
@@ -167,7 +160,7 @@ fn plan_files(plan: &Plan) -> usize {
 
 /// One body for each transaction. The way back is the whole plan back, in the last file: it is run
 /// first, and the files before it have nothing left to take back.
-fn bodies(plan: &Plan, back: Option<&Plan>) -> Vec<FileBody> {
+pub(in crate::workflow) fn bodies(plan: &Plan, back: Option<&Plan>) -> Vec<FileBody> {
     let transactions = plan.transactions();
     let count = transactions.len();
     transactions

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use devdb::config::{Config, Data, Database, Port, Project, Server as Settings, ServerKind};
 use devdb::event::{Event, Events, Reporter};
 use devdb::postgres::{self, Target};
-use devdb::server::Server;
+use devdb::server::{DataReset, Server};
 
 /// The image that the tests run.
 pub const IMAGE: &str = "devdb/pgvector:pg17";
@@ -234,4 +234,25 @@ pub async fn mark(target: &Target) {
 pub async fn marked(target: &Target) -> bool {
     let sql = "select relname::text from pg_class where relname = 'mark'";
     value(target, sql).await.is_some()
+}
+
+/// Begins resets and drops them after so many milliseconds, as a kill would; then lets one go
+/// through and brings back what was there before all of them.
+pub async fn cut_off(project: &TestProject, milliseconds: &[u64]) {
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    for limit in milliseconds {
+        let limit = std::time::Duration::from_millis(*limit);
+        let _ = tokio::time::timeout(limit, server.reset_data(&project.events, false)).await;
+    }
+    let target = server.ensure_up(&project.events).await.unwrap();
+    assert!(server.pending_reset() != marked(&target).await);
+    let reset = server.reset_data(&project.events, false).await.unwrap();
+    let DataReset::Fresh { target, .. } = reset else {
+        panic!("nothing was reset: {reset:?}");
+    };
+    assert!(!marked(&target).await);
+    server.finish_reset().await.unwrap();
+    let undone = server.undo_data(&project.events).await.unwrap();
+    assert!(marked(&undone.target).await);
 }

@@ -17,13 +17,12 @@ pub struct Dumper {
 }
 
 impl Dumper {
-    /// In the container of the shared server; with `DEVDB_TEST_URL` set, on this machine, where a
-    /// `pg_dump` of the server's version must be on the path.
+    /// In the container of the shared server; where `DEVDB_TEST_URL` names another server, on this
+    /// machine, where a `pg_dump` of the server's version must be on the path.
     pub fn new() -> Self {
-        let (mut command, url) = match std::env::var("DEVDB_TEST_URL") {
-            Ok(url) => (Command::new("sh"), url),
-            Err(_) => {
-                server::url();
+        let (mut command, url) = match in_container(&server::url()) {
+            false => (Command::new("sh"), server::url()),
+            true => {
                 let mut command = Command::new("docker");
                 command.args(["exec", "--interactive", "devdb-test-server", "sh"]);
                 let url = "postgresql://postgres:postgres@127.0.0.1:5432/postgres";
@@ -106,4 +105,17 @@ fn normalise(dump: &str) -> String {
     finish(&mut entry);
     entries.sort();
     entries.join("\n")
+}
+
+/// Whether the URL is that of `scripts/test-server.sh`'s container.
+fn in_container(url: &str) -> bool {
+    let port = Target::parse(url).unwrap().port;
+    let published = Command::new("docker")
+        .args(["port", "devdb-test-server", "5432/tcp"])
+        .output();
+    published.is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .ends_with(&format!(":{port}"))
+    })
 }

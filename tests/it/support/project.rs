@@ -121,8 +121,10 @@ impl Project {
         let root = self.root().canonicalize().unwrap();
         let text = text
             .replace(&*root.to_string_lossy(), "[root]")
+            .replace(&*root.file_name().unwrap().to_string_lossy(), "[folder]")
             .replace(&self.name, "[app]")
             .replace(&self.name.replace('_', "-"), "[app]");
+        let text = without_hash(&text);
         match self.on_shared_server {
             true => {
                 let port = Target::parse(&server::url()).unwrap().port;
@@ -163,7 +165,7 @@ impl Project {
             .fetch(
                 "select datname::text from pg_database \
                  where datname = $1 or starts_with(datname, 'devdb_' || $2 || '_') order by 1",
-                &[&self.name, &self.name.chars().take(24).collect::<String>()],
+                &[&self.name, &self.name.chars().take(20).collect::<String>()],
             )
             .await
             .unwrap();
@@ -195,6 +197,17 @@ impl Run {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.show()))
     }
+}
+
+/// The eight hex digits of the project's folder, in the names of devdb's own databases.
+fn without_hash(text: &str) -> String {
+    let mut parts = text.split("devdb_[app]_");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        result.push_str("devdb_[app]_[hash]");
+        result.push_str(part.get(8..).unwrap_or_default());
+    }
+    result
 }
 
 /// `(12 ms)` and `(1.2 s)` at the end of a line.

@@ -53,12 +53,17 @@ fn run(command: &mut Command) {
 
 /// A copy of `tests/projects/<name>` that a test may change.
 pub fn project(name: &str) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    copy_project(name, to.path());
+    to
+}
+
+/// Copies `tests/projects/<name>` into a folder that is there.
+pub fn copy_project(name: &str, to: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/projects")
         .join(name);
-    let to = tempfile::tempdir().unwrap();
-    copy(&from, to.path());
-    to
+    copy(&from, to);
 }
 
 fn copy(from: &Path, to: &Path) {

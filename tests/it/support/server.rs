@@ -5,6 +5,11 @@ use std::sync::OnceLock;
 
 use devdb::postgres::{self, Connection, Target, database};
 
+/// The image that the tests run, from `DEVDB_TEST_IMAGE`, else the one that `compose/` builds.
+pub fn image() -> String {
+    std::env::var("DEVDB_TEST_IMAGE").unwrap_or_else(|_| "devdb/pgvector:pg17".into())
+}
+
 /// From `DEVDB_TEST_URL`, else a server that `scripts/test-server.sh` starts.
 pub fn url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
