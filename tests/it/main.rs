@@ -11,6 +11,7 @@ mod migrations_alembic_errors;
 mod migrations_command;
 mod migrations_sqlx;
 mod schema_corpus;
+mod schema_rows;
 mod server_docker;
 mod server_local;
 mod url_server;
