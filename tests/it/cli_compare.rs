@@ -80,7 +80,10 @@ async fn drift_can_be_kept_as_a_migration() {
         run.show()
     );
     let text = project.read(run.stdout.trim());
-    assert_snapshot!(text, @"CREATE INDEX by_hand ON public.notes USING btree (body);");
+    assert_snapshot!(text, @"
+    -- index-build: table public.notes cannot be written to while the index is built
+    CREATE INDEX by_hand ON public.notes USING btree (body);
+    ");
     // The clean baseline has the index now; the dev database is one migration behind.
     let fresh = project
         .devdb(&["diff", "baseline", "dev", "--summary"])
