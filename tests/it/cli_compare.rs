@@ -284,3 +284,89 @@ async fn a_dump_is_the_same_for_the_same_schema_and_makes_it_again() {
     ]);
     assert!(!views.ok().stdout.contains("CREATE TABLE"));
 }
+
+const PEOPLE: (&str, &str) = (
+    "1_people.sql",
+    "create type mood as enum ('ok', 'sad');\n\
+     create table people (id bigint primary key, name text not null, mood mood);\n\
+     create index people_name on people (name);\n\
+     create view names as select name from people;\n\
+     insert into people values (1, 'Ada', 'sad');\n",
+);
+
+#[tokio::test]
+async fn a_rename_is_a_hazard_until_somebody_decides() {
+    let wanted = "create type mood as enum ('ok', 'unhappy');\n\
+         create table persons (id bigint primary key, full_name text not null, mood mood);\n\
+         create index persons_full_name on persons (full_name);\n\
+         create view names as select full_name as name from persons;\n";
+    let project = Project::sqlx("rename", &[PEOPLE], wanted);
+    let open = project
+        .devdb(&["diff", "baseline", "wanted", "--no-proof"])
+        .ok();
+    assert_snapshot!(open.stderr.lines().filter(|l| l.starts_with("hazard")).collect::<Vec<_>>().join("\n"), @"hazard: table public.people → persons may be a rename: --rename public.people=persons keeps what is in it, a line public.people!=persons in devdb.renames says that it is none");
+
+    let renames = [
+        "people=persons",
+        "public.persons.name=public.persons.full_name",
+        "mood.sad=unhappy",
+    ];
+    let mut arguments = vec!["generate", "rename people", "--deny", "data-loss"];
+    for rename in &renames {
+        arguments.extend(["--rename", rename]);
+    }
+    let run = project.devdb(&arguments).ok();
+    let text = project.read(run.stdout.trim());
+    assert_snapshot!(text, @"
+    ALTER TABLE public.people RENAME TO persons;
+    ALTER TYPE public.mood RENAME VALUE 'sad' TO 'unhappy';
+    ALTER TABLE public.persons RENAME COLUMN name TO full_name;
+    ALTER TABLE public.persons RENAME CONSTRAINT people_pkey TO persons_pkey;
+    ALTER INDEX public.people_name RENAME TO persons_full_name;
+    ");
+    project.devdb(&["ready"]).ok();
+    assert_eq!(
+        project
+            .value("select full_name || ' ' || mood from persons")
+            .await
+            .as_deref(),
+        Some("Ada unhappy")
+    );
+}
+
+#[tokio::test]
+async fn renames_are_decided_in_a_file_and_taken_back_by_the_down_file() {
+    let project = Project::sqlx(
+        "rename_file",
+        &[
+            (
+                "1_a.up.sql",
+                "create table a (id int primary key, x text);\n",
+            ),
+            ("1_a.down.sql", "drop table a;\n"),
+        ],
+        "create table a (id int primary key, y text, z int);\n",
+    );
+    project.file("devdb.renames", "public.a.x = y\n");
+    project
+        .devdb(&["generate", "y", "--deny", "data-loss"])
+        .ok();
+    assert_snapshot!(project.read("migrations/2_y.up.sql"), @"
+    ALTER TABLE public.a RENAME COLUMN x TO y;
+    ALTER TABLE public.a ADD COLUMN z integer;
+    ");
+    assert_snapshot!(project.read("migrations/2_y.down.sql"), @"
+    -- data-loss: every value of column public.a.z goes away
+    ALTER TABLE public.a DROP COLUMN z;
+    ALTER TABLE public.a RENAME COLUMN y TO x;
+    ");
+
+    project.file("devdb.renames", "what is this\n");
+    assert_snapshot!(project.devdb(&["generate", "z"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.renames:1: "what is this" is no decision
+    hint: write old=new (public.users.name=full_name), or old!=new where they are two things
+    "#);
+}
