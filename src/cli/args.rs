@@ -115,6 +115,22 @@ pub enum Command {
     /// The server, the dev database and how it stands to the chain
     Status,
 
+    /// What the dev database has that no migration made, or lacks that one made
+    #[command(
+        after_help = "Exit code 3 where there is drift.\n\nExamples:\n  devdb drift\n  devdb drift --sql remove > remove.sql\n  devdb drift --as-migration \"keep what was made by hand\"\n  devdb drift --against postgresql://readonly@staging/app --filter '!*.events_*'"
+    )]
+    Drift(Drift),
+
+    /// The SQL that leads from one schema to another
+    #[command(
+        after_help = "Sides: dev, baseline, baseline:ID, wanted, empty, git:REV (the chain as of a commit), git:REV:PATH (SQL files),\na Postgres URL, an SQL file or folder, a pg_dump file.\n\nExamples:\n  devdb diff baseline wanted\n  devdb diff git:main baseline --summary\n  devdb diff old.sql new.sql --deny data-loss\n  devdb diff postgresql://localhost/a postgresql://localhost/b --exit-code"
+    )]
+    Diff(Diff),
+
+    /// Print a schema as text that is the same for the same schema
+    #[command(subcommand)]
+    Schema(Schema),
+
     /// Start the server, without touching any database
     Up,
 
@@ -170,6 +186,94 @@ pub struct Generate {
     /// Keep the file although it could not be proved (the exit code is still 4)
     #[arg(long)]
     pub keep_unproved: bool,
+
+    #[command(flatten)]
+    pub plan: PlanOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Drift {
+    /// Look at this database instead (it is only read)
+    #[arg(long, value_name = "URL")]
+    pub against: Option<String>,
+
+    /// Only objects that fit, by kind, schema or name; `!` in front leaves out (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Vec<String>,
+
+    /// Print the SQL that removes the drift, or that makes it elsewhere
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub sql: Option<DriftSql>,
+
+    /// Write the drift as a migration
+    #[arg(long, value_name = "MESSAGE", conflicts_with = "sql")]
+    pub as_migration: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DriftSql {
+    Remove,
+    Keep,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The present side
+    pub from: String,
+
+    /// The wanted side
+    pub to: String,
+
+    /// One line for each change instead of SQL
+    #[arg(long)]
+    pub summary: bool,
+
+    /// Exit with 3 where the sides differ
+    #[arg(long)]
+    pub exit_code: bool,
+
+    /// Only objects that fit, by kind, schema or name; `!` in front leaves out (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Vec<String>,
+
+    /// Do not prove the plan on a clone
+    #[arg(long)]
+    pub no_proof: bool,
+
+    #[command(flatten)]
+    pub plan: PlanOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    /// One thing under two names: public.users.name=full_name (repeatable; also devdb.renames)
+    #[arg(long, value_name = "OLD=NEW")]
+    pub rename: Vec<String>,
+
+    /// Refuse a plan with such a hazard: data-loss, table-rewrite, full-scan, … (repeatable)
+    #[arg(long, value_name = "HAZARD")]
+    pub deny: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Schema {
+    /// SQL that makes a schema from nothing
+    Dump(Dump),
+}
+
+#[derive(Debug, Args)]
+pub struct Dump {
+    /// Which schema: a side as of `devdb diff`
+    #[arg(default_value = "dev")]
+    pub side: String,
+
+    /// Only objects that fit, by kind, schema or name; `!` in front leaves out (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Vec<String>,
+
+    /// Write one file for each schema and kind into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub split: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,18 +1,22 @@
 //! From arguments to workflows to output and exit code.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
-use super::args::{self, Cli, Command, EnvFormat, Global};
+use super::args::{self, Cli, Command, DriftSql, EnvFormat, Global};
 use super::show;
 use super::ui::Ui;
-use crate::config::{self, Surroundings};
+use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
-use crate::workflow::{self, Context};
+use crate::schema::HazardKind;
+use crate::workflow::{
+    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, Side,
+};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -63,7 +67,7 @@ async fn interrupted() -> &'static str {
 }
 
 fn surroundings(global: &Global) -> Result<Surroundings> {
-    let here = std::env::current_dir().named("cannot tell the current folder")?;
+    let here = current_folder()?;
     let folder = match &global.project {
         None => here.clone(),
         Some(folder) => {
@@ -130,9 +134,13 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::Generate(args) => {
             let context = context(ui, global)?;
-            let now = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string();
-            let generated =
-                workflow::generate(&context, &args.message, args.keep_unproved, &now).await?;
+            let options = GenerateOptions {
+                keep_unproved: args.keep_unproved,
+                deny: hazards(&args.plan.deny)?,
+                renames: decisions(ui, &context, &args.plan.rename)?,
+                now: now(),
+            };
+            let generated = workflow::generate(&context, &args.message, &options).await?;
             show::generated(ui, &generated, &context.config().project.root);
             if !generated.proved {
                 return Ok(ExitCode::from(ErrorKind::Unproved.exit_code()));
@@ -153,6 +161,20 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         Command::Status => {
             let status = workflow::status(&context(ui, global)?).await?;
             show::status(ui, &status);
+        }
+        Command::Drift(args) => return drift(ui, &context(ui, global)?, args).await,
+        Command::Diff(args) => return diff(ui, &context(ui, global)?, args).await,
+        Command::Schema(args::Schema::Dump(args)) => {
+            let here = current_folder()?;
+            let side = Side::parse(&args.side, &here)?;
+            let filter = Filter::new(args.filter);
+            let dump = workflow::dump(&context(ui, global)?, &side, &filter).await?;
+            match args.split {
+                Some(folder) => write_parts(&here.join(folder), &dump)?,
+                None if ui.json => ui.print_json(&dump),
+                None => ui.data(dump.sql.trim_end()),
+            }
+            show::unmodelled(ui, &dump.unmodelled);
         }
         Command::Up => {
             let up = workflow::up(&context(ui, global)?).await?;
@@ -204,6 +226,93 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn drift(ui: &Ui, context: &Context, args: args::Drift) -> Result<ExitCode> {
+    let against = args.against.as_deref().map(Target::parse).transpose()?;
+    let filter = Filter::new(args.filter);
+    let drift = workflow::drift(context, against.as_ref(), &filter).await?;
+    if let Some(message) = args.as_migration {
+        let files = workflow::keep_drift(context, &drift, &message, &now())?;
+        show::files(ui, &files, &context.config().project.root);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match args.sql {
+        Some(DriftSql::Remove) => ui.data(drift.remove.trim_end()),
+        Some(DriftSql::Keep) => ui.data(drift.keep.trim_end()),
+        None => show::drift(ui, &drift),
+    }
+    Ok(found(!drift.is_none()))
+}
+
+async fn diff(ui: &Ui, context: &Context, args: args::Diff) -> Result<ExitCode> {
+    let here = current_folder()?;
+    let options = DiffOptions {
+        filter: Filter::new(args.filter),
+        deny: hazards(&args.plan.deny)?,
+        prove: !args.no_proof,
+        renames: decisions(ui, context, &args.plan.rename)?,
+    };
+    let (from, to) = (
+        Side::parse(&args.from, &here)?,
+        Side::parse(&args.to, &here)?,
+    );
+    let difference = workflow::diff(context, &from, &to, &options).await?;
+    show::difference(ui, &difference, args.summary);
+    Ok(found(args.exit_code && !difference.plan.is_empty()))
+}
+
+/// The exit code of a command that looks for a difference.
+fn found(found: bool) -> ExitCode {
+    match found {
+        true => ExitCode::from(ErrorKind::Differs.exit_code()),
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn hazards(names: &[String]) -> Result<Vec<HazardKind>> {
+    names.iter().map(|name| hazard(name)).collect()
+}
+
+/// What `--rename`, `devdb.renames` and, on a terminal, the user say.
+fn decisions(ui: &Ui, context: &Context, typed: &[String]) -> Result<Decisions> {
+    let ask = ui.clone();
+    let ask: Option<Ask> = ui.can_ask().then(|| -> Ask {
+        Arc::new(move |rename| ask.choose(&format!("Is this a rename: {rename}?")))
+    });
+    Decisions::new(typed, &context.config().project.root, ask)
+}
+
+fn hazard(name: &str) -> Result<HazardKind> {
+    let kinds = HazardKind::ALL;
+    kinds
+        .iter()
+        .copied()
+        .find(|k| k.name() == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = kinds.iter().map(|k| k.name()).collect();
+            Error::usage(format!("--deny {name}: there is no such hazard"))
+                .hint(format!("hazards are {}", names.join(", ")))
+        })
+}
+
+fn write_parts(folder: &Path, dump: &Dump) -> Result<()> {
+    for (name, text) in &dump.files {
+        let path = folder.join(name);
+        let what = format!("cannot write {}", path.display());
+        std::fs::create_dir_all(path.parent().unwrap_or(folder)).named(&what)?;
+        std::fs::write(&path, text).named(&what)?;
+    }
+    Ok(())
+}
+
+fn current_folder() -> Result<PathBuf> {
+    std::env::current_dir().named("cannot tell the current folder")
+}
+
+/// In UTC, as sqlx names its files.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%d%H%M%S").to_string()
 }
 
 fn how_far(args: args::Rollback) -> Result<Rollback> {

@@ -1,6 +1,6 @@
 //! Results for people, or as JSON for programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
@@ -8,7 +8,9 @@ use comfy_table::{Table, presets};
 use super::ui::{Ui, bold, dim, duration, green, yellow};
 use crate::config::Loaded;
 use crate::server;
-use crate::workflow::{Generated, HistoryEntry, Init, Moved, Ready, Reset, Status, Undone, Up};
+use crate::workflow::{
+    Difference, Drift, Generated, HistoryEntry, Init, Moved, Ready, Reset, Status, Undone, Up,
+};
 
 fn seconds(took: f64) -> String {
     dim(&format!("({})", duration(Duration::from_secs_f64(took))))
@@ -118,6 +120,95 @@ pub fn generated(ui: &Ui, generated: &Generated, root: &Path) {
     if generated.proved {
         ui.say(&dim("  next: look at the file, then `devdb migrate`"));
     }
+}
+
+/// Names what no plan does anything about.
+pub fn unmodelled(ui: &Ui, things: &[String]) {
+    for thing in things {
+        ui.line(&format!("{} not compared: {thing}", yellow("warning:")));
+    }
+}
+
+pub fn files(ui: &Ui, files: &[PathBuf], root: &Path) {
+    if ui.json {
+        return ui.print_json(&serde_json::json!({ "files": files }));
+    }
+    for file in files {
+        ui.data(
+            &file
+                .strip_prefix(root)
+                .unwrap_or(file)
+                .display()
+                .to_string(),
+        );
+    }
+}
+
+pub fn drift(ui: &Ui, drift: &Drift) {
+    if ui.json {
+        return ui.print_json(drift);
+    }
+    for (title, lines) in [
+        ("made by no migration", &drift.extra),
+        ("made by a migration, and not there", &drift.missing),
+        ("not as the migrations make it", &drift.changed),
+        ("migrations", &drift.migrations),
+    ] {
+        if !lines.is_empty() {
+            ui.data(&format!("{title}:"));
+            for line in lines {
+                ui.data(&format!("  {line}"));
+            }
+        }
+    }
+    unmodelled(ui, &drift.unmodelled);
+    let at = drift.at.as_deref().unwrap_or("no migration");
+    match drift.is_none() {
+        true => ui.say(&format!(
+            "{} no drift: the database is what the migrations up to {at} make {}",
+            green("✓"),
+            seconds(drift.took)
+        )),
+        false => ui.say(&dim(&format!(
+            "  compared with the migrations up to {at}; `devdb drift --sql remove` prints the cure, `devdb reset` is one"
+        ))),
+    }
+}
+
+pub fn difference(ui: &Ui, difference: &Difference, summary: bool) {
+    if ui.json {
+        return ui.print_json(difference);
+    }
+    match summary {
+        true => difference.changes.iter().for_each(|line| ui.data(line)),
+        false if !difference.plan.is_empty() => ui.data(difference.plan.to_sql().trim_end()),
+        false => {}
+    }
+    for hazard in &difference.undecided {
+        ui.line(&format!("{} {hazard}", yellow("hazard:")));
+    }
+    let names: Vec<String> = difference
+        .plan
+        .unmodelled
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    unmodelled(ui, &names);
+    let what = match (difference.plan.is_empty(), difference.proved) {
+        (true, _) => "no difference".to_owned(),
+        (false, true) => format!(
+            "{}; proved on a clone",
+            count(difference.plan.steps.len(), "step")
+        ),
+        (false, false) => format!("{}; not proved", count(difference.plan.steps.len(), "step")),
+    };
+    ui.say(&format!(
+        "{} {} → {}: {what} {}",
+        green("✓"),
+        difference.from,
+        difference.to,
+        seconds(difference.took)
+    ));
 }
 
 pub fn moved(ui: &Ui, moved: &Moved, verb: &str) {

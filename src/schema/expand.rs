@@ -205,7 +205,7 @@ impl<'a> Context<'a> {
             && self
                 .from
                 .get(id)
-                .is_some_and(|object| rules::of(id.kind()).rename(object, "x").is_some())
+                .is_some_and(|object| !rules::of(id.kind()).rename(object, "x").is_empty())
     }
 
     /// Objects that need `id` now, and whether they go with it unasked.
@@ -238,7 +238,8 @@ impl<'a> Context<'a> {
                 break;
             }
             for need in object.needs.iter().filter(|need| need.auto) {
-                if self.destroyed(&need.id) && seen.insert(need.id.clone()) {
+                let goes = rules::of(id.kind()).goes_with(self, object, &need.id);
+                if goes && self.destroyed(&need.id) && seen.insert(need.id.clone()) {
                     id = need.id.clone();
                     continue 'up;
                 }
@@ -291,7 +292,13 @@ impl<'a> Context<'a> {
             }
         }
         for (part, whole) in made {
-            for step in steps.iter_mut().filter(|s| s.makes.contains(&whole)) {
+            // A view that is replaced makes its new columns, too.
+            let altered = self.fates.get(&whole) == Some(&Fate::Alter);
+            let makes = |s: &&mut Step| {
+                s.makes.contains(&whole)
+                    || (altered && s.action == Action::Alter && s.object == whole)
+            };
+            for step in steps.iter_mut().filter(makes) {
                 step.makes.push(part.clone());
             }
         }
@@ -311,11 +318,15 @@ impl<'a> Context<'a> {
         let rules = rules::of(old.id.kind());
         let name = format!("{}__old", old.id.name());
         let aside = self.old(&old.id);
-        let mut rename = Step::alter(&old.id, rules.rename(old, &name).unwrap_or_default());
-        rename.action = Action::Drop;
-        rename.makes.push(aside.clone());
-        rename.destroys.push(old.id.clone());
-        steps.push(rename);
+        for sql in rules.rename(old, &name) {
+            let mut rename = Step::alter(&old.id, sql);
+            rename.action = Action::Drop;
+            steps.push(rename);
+        }
+        if let Some(rename) = steps.last_mut() {
+            rename.makes.push(aside.clone());
+            rename.destroys.push(old.id.clone());
+        }
         steps.extend(rules.create(self, new));
         let mut renamed = old.clone();
         renamed.id = Id::new(old.id.kind(), old.id.schema(), &name, old.id.part());
@@ -353,9 +364,17 @@ impl<'a> Context<'a> {
                     );
                 }
             }
+            if step.action == Action::Detail {
+                // The end of something that stood aside, with its parts.
+                for object in step.destroys.iter().filter_map(|id| self.from.get(id)) {
+                    releases.extend(self.released(object));
+                }
+            }
             if step.action == Action::Drop {
                 for object in step.destroys.iter().filter_map(|id| self.from.get(id)) {
-                    releases.extend(object.needs.iter().map(|need| need.id.clone()));
+                    let rules = rules::of(object.id.kind());
+                    let minds = object.needs.iter().map(|need| &need.id);
+                    releases.extend(minds.filter(|need| rules.waits_for(object, need)).cloned());
                 }
             }
             let own: BTreeSet<&Id> = step.makes.iter().collect();

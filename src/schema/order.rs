@@ -187,8 +187,8 @@ fn circle(edges: &[Vec<usize>], done: &[bool]) -> Vec<usize> {
     }
 }
 
-/// Defaults and constraints that are made or dropped with their table though they need something
-/// that another step of the circle makes or drops.
+/// Parts that are made or dropped with their whole though they need something that another step
+/// of the circle makes or drops.
 fn parts_to_split(
     steps: &[Step],
     circle: &[usize],
@@ -202,7 +202,7 @@ fn parts_to_split(
     let mut result = BTreeSet::new();
     for (i, ids) in &all {
         for id in ids {
-            let splits = matches!(id.kind(), Kind::Default | Kind::Constraint)
+            let splits = splits(id.kind(), steps[*i].makes.contains(id))
                 && *id != steps[*i].object
                 && needs(id)
                     .iter()
@@ -213,4 +213,13 @@ fn parts_to_split(
         }
     }
     result
+}
+
+/// Whether there is a statement that makes such a part, or drops it, apart from its whole.
+fn splits(part: Kind, made: bool) -> bool {
+    match part {
+        Kind::Default | Kind::Constraint => true,
+        Kind::Index | Kind::Statistics | Kind::Trigger | Kind::Rule | Kind::Policy => !made,
+        _ => false,
+    }
 }

@@ -49,6 +49,18 @@ pub enum HazardKind {
 }
 
 impl HazardKind {
+    /// Every kind, the gravest first.
+    pub const ALL: &[HazardKind] = &[
+        HazardKind::DataLoss,
+        HazardKind::DependsOnRows,
+        HazardKind::TableRewrite,
+        HazardKind::FullScan,
+        HazardKind::IndexBuild,
+        HazardKind::Privilege,
+        HazardKind::OwnTransaction,
+        HazardKind::NotReversible,
+    ];
+
     /// The word for it on a command line and in a file: `data-loss`.
     pub fn name(self) -> &'static str {
         match self {
@@ -214,7 +226,7 @@ impl Serialize for Step {
 /// Statements that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// Without semicolons at their ends.
+    /// Without semicolons at their ends; hazards stand as comments above their statement.
     pub statements: Vec<String>,
     /// Whether they run in one transaction; otherwise there is one statement, which must run alone.
     pub transactional: bool,

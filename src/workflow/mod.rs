@@ -1,6 +1,7 @@
 //! What a user asks for, one file each. A workflow takes a [`Context`], has the rooms meet, and
 //! gives plain data back.
 
+mod compare;
 mod context;
 mod generate;
 mod init;
@@ -8,15 +9,20 @@ mod lock;
 mod migrate;
 mod provision;
 mod ready;
+mod renames;
 mod reset;
 mod server;
 mod status;
 
+pub use compare::{
+    DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, keep_drift,
+};
 pub use context::Context;
-pub use generate::{Generated, generate};
+pub use generate::{GenerateOptions, Generated, generate};
 pub use init::{Init, init};
 pub use migrate::{Moved, migrate, rollback};
 pub use ready::{Ready, ready};
+pub use renames::{Ask, Decisions};
 pub use reset::{Reset, Undone, reset, undo};
 pub use server::{Up, down, logs, psql, up, url, variables};
 pub use status::{HistoryEntry, Status, history, status};

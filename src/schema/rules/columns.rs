@@ -1,10 +1,10 @@
 //! Columns of tables, and their defaults.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object};
+use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, sequences, table_of};
+use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, sequences, table_of, tables};
 
 pub(in super::super) struct Columns;
 pub(in super::super) struct Defaults;
@@ -37,7 +37,7 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
         sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {how}"));
     }
     if column.flag("not_null") {
-        sql.push_str(&not_null(column));
+        sql.push_str(&not_null(cx, column));
     }
     if let Some(identity) = column.text("identity") {
         sql.push_str(&format!(
@@ -48,9 +48,8 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
     sql
 }
 
-fn not_null(column: &Object) -> String {
-    let name = column
-        .text("not_null_name")
+fn not_null(cx: &Context, column: &Object) -> String {
+    let name = not_null_name(cx, column)
         .map(|name| format!(" CONSTRAINT {}", text::ident(name)))
         .unwrap_or_default();
     let inherit = if column.flag("not_null_no_inherit") {
@@ -61,39 +60,78 @@ fn not_null(column: &Object) -> String {
     format!("{name} NOT NULL{inherit}")
 }
 
+/// The name of a NOT NULL, where it has one and is not sure to get it by itself: a child keeps its
+/// parent's name, which the parent would then no longer find free.
+fn not_null_name<'a>(cx: &Context, column: &'a Object) -> Option<&'a str> {
+    let table = table_id(&column.id);
+    let related = [cx.from, cx.to].iter().any(|schema| {
+        schema.children.contains(&table)
+            || schema
+                .get(&table)
+                .is_some_and(|t| !t.list("_parents").is_empty())
+    });
+    let name = if related {
+        "_not_null_name"
+    } else {
+        "not_null_name"
+    };
+    column.text(name)
+}
+
 fn inline_default<'a>(cx: &Context<'a>, column: &Object) -> Option<&'a Object> {
     let id = column.id.beside(Kind::Default, column.id.part());
     let default = cx.to.get(&id)?;
     (cx.created(&id) && !cx.is_apart(&id)).then_some(default)
 }
 
-/// Whether a parent's statement carries over to this part: the link stands before and after.
+/// The part of a parent table, or the attribute of a table's type, whose statements carry over to
+/// this part: the link stands before and after.
 pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
-    if !object.flag("_inherited") {
-        return None;
-    }
     let table = table_id(&object.id);
     if !cx.stays(&table) {
         return None;
     }
-    let linked = |schema: &super::super::model::Schema, parent: &Id| {
+    let links = |schema: &Schema, whole: &Id| {
         schema.get(&table).is_some_and(|t| {
-            t.list("_parents")
-                .chunks_exact(2)
-                .any(|p| p[0] == parent.schema() && p[1] == parent.name())
+            let mut parents = t.list("_parents").chunks_exact(2);
+            t.list("_of_type") == [whole.schema(), whole.name()]
+                || parents.any(|p| p[0] == whole.schema() && p[1] == whole.name())
         })
     };
+    let own = (object.id.schema(), object.id.name());
     object
         .needs
         .iter()
         .map(|need| &need.id)
         .find(|id| {
-            id.kind() == object.id.kind()
-                && (id.schema(), id.name()) != (object.id.schema(), object.id.name())
-                && linked(cx.from, id)
-                && linked(cx.to, id)
+            (id.kind() == object.id.kind() || id.kind() == Kind::Attribute)
+                && (id.kind() == Kind::Attribute || (id.schema(), id.name()) != own)
+                && links(cx.from, id)
+                && links(cx.to, id)
+                && !tables::leaves(cx, &table, &table_id(id))
         })
         .cloned()
+}
+
+/// Whether a child keeps the column that it has from this one, which goes.
+fn is_kept_below(cx: &Context, column: &Id) -> bool {
+    cx.dependents(column).any(|(o, _)| {
+        let table = table_id(&o.id);
+        o.id.kind() == Kind::Column
+            && table != table_id(column)
+            && cx.stays(&o.id)
+            && !tables::leaves(cx, &table, &table_id(column))
+    })
+}
+
+/// Whether it is a column of another table.
+fn is_elsewhere(id: &Id, column: &Id) -> bool {
+    id.kind() == Kind::Column && table_id(id) != table_id(column)
+}
+
+/// Stands for a column's being gone.
+fn gone(column: &Id) -> Id {
+    column.beside(Kind::Column, &format!("{}\u{1}gone", column.part()))
 }
 
 impl Rules for Columns {
@@ -102,7 +140,9 @@ impl Rules for Columns {
         if cx.created(&table) {
             return Some(table);
         }
-        from_parent(cx, column).filter(|parent| cx.created(parent))
+        from_parent(cx, column).filter(|parent| {
+            cx.created(parent) && (!column.flag("_local") || parent.kind() == Kind::Attribute)
+        })
     }
 
     fn create(&self, cx: &Context, column: &Object) -> Vec<Step> {
@@ -112,7 +152,9 @@ impl Rules for Columns {
             alter_table(cx, &column.id),
             clause(cx, column)
         );
-        let mut step = Step::create(&column.id, sql).locking(LockMode::AccessExclusive, &table);
+        let mut step = Step::create(&column.id, sql)
+            .locking(LockMode::AccessExclusive, &table)
+            .needing(tables::unlinked_children(cx, &table));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
             || column.text("identity").is_some()
@@ -132,23 +174,36 @@ impl Rules for Columns {
 
     fn finish(&self, cx: &Context, column: &Object) -> Vec<Step> {
         let mut steps = Vec::new();
-        let made_with_parent = from_parent(cx, column).is_some_and(|p| cx.created(&p));
-        storage(cx, None, column, &mut steps);
-        if made_with_parent && column.text("sequence_persistence").is_some() {
-            return steps;
+        // The parent's statement or the type's says nothing about null.
+        let typed =
+            from_parent(cx, column).is_some_and(|p| p.kind() == Kind::Attribute && cx.created(&p));
+        if typed && column.flag("not_null") {
+            let sql = format!(
+                "{} ALTER COLUMN {} SET NOT NULL",
+                alter_table(cx, &column.id),
+                text::ident(column.id.part())
+            );
+            steps.push(Step::detail(&column.id, sql));
         }
+        storage(cx, None, column, &mut steps);
         steps.extend(sequences::identity_persistence(cx, None, column));
         steps
     }
 
     fn drop(&self, cx: &Context, column: &Object) -> Vec<Step> {
-        let sql = format!(
-            "{} DROP COLUMN {}",
-            alter_table(cx, &column.id),
-            text::ident(column.id.part())
-        );
-        let step =
+        let kept = is_kept_below(cx, &column.id);
+        let alter = if kept {
+            alter_only(cx, &column.id)
+        } else {
+            alter_table(cx, &column.id)
+        };
+        let sql = format!("{alter} DROP COLUMN {}", text::ident(column.id.part()));
+        let mut step =
             Step::drop(&column.id, sql).locking(LockMode::AccessExclusive, &table_id(&column.id));
+        step.makes.push(gone(&column.id));
+        let parents = column.needs.iter().map(|need| &need.id);
+        step.needs
+            .extend(parents.filter(|id| is_elsewhere(id, &column.id)).map(gone));
         if column.text("expression").is_some() {
             return vec![step];
         }
@@ -156,6 +211,17 @@ impl Rules for Columns {
             HazardKind::DataLoss,
             format!("every value of {} goes away", column.id),
         )]
+    }
+
+    fn goes_with(&self, cx: &Context, column: &Object, whole: &Id) -> bool {
+        let table = table_id(&column.id);
+        whole.kind() != Kind::Column
+            || !(tables::leaves(cx, &table, &table_id(whole)) || is_kept_below(cx, whole))
+    }
+
+    /// What children had from their parent can be dropped by itself only after the parent's.
+    fn waits_for(&self, column: &Object, need: &Id) -> bool {
+        !is_elsewhere(need, &column.id)
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -168,8 +234,12 @@ impl Rules for Columns {
         {
             return Alter::Rebuild;
         }
-        let inherited =
-            from_parent(cx, to).is_some_and(|parent| same_change(cx, &parent, from, to));
+        let parent = from_parent(cx, to);
+        let follows = |names: &[&str]| {
+            let parent = parent.as_ref();
+            parent.is_some_and(|parent| same_change(cx, parent, from, to, names))
+        };
+        let inherited = follows(&["type", "collation"]);
         let only = alter_only(cx, &to.id);
         let alter =
             |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
@@ -184,13 +254,18 @@ impl Rules for Columns {
         }
         let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
         if (changed.any(&["type", "collation"]) || retyped) && !inherited {
+            if from.flag("_in_key") {
+                return Alter::RebuildWhole(table);
+            }
             steps.push(retype(cx, from, to, retyped));
         }
         if was.is_some() && is.is_some() && changed.has("expression") {
             let sql = alter(&format!("SET EXPRESSION AS ({})", to.get("expression")));
             steps.push(exclusive(sql).rewriting(&table));
         }
-        nullability(cx, from, to, changed, inherited, &mut steps);
+        let null_inherited =
+            parent.as_ref().is_some_and(|p| p.kind() == Kind::Column) && follows(&["not_null"]);
+        nullability(cx, from, to, changed, null_inherited, &mut steps);
         sequences::alter_identity(cx, from, to, &mut steps);
         steps.extend(sequences::identity_persistence(cx, Some(from), to));
         storage(cx, Some(from), to, &mut steps);
@@ -237,12 +312,12 @@ impl Rules for Columns {
     }
 }
 
-/// Whether the parent's column goes through the same change of type and nullability.
-fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object) -> bool {
+/// Whether the parent's column goes through the same change.
+fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object, names: &[&str]) -> bool {
     let (Some(old), Some(new)) = (cx.from.get(parent), cx.to.get(parent)) else {
         return false;
     };
-    ["type", "collation", "not_null"]
+    names
         .iter()
         .all(|name| old.text(name) == from.text(name) && new.text(name) == to.text(name))
 }
@@ -415,7 +490,7 @@ fn nullability(
         return;
     }
     if to.flag("not_null") {
-        let sql = match to.text("not_null_name") {
+        let sql = match not_null_name(cx, to) {
             Some(constraint) => format!(
                 "{alter} ADD CONSTRAINT {} NOT NULL {name}{}",
                 text::ident(constraint),
@@ -484,8 +559,8 @@ impl Rules for Defaults {
     fn maker(&self, cx: &Context, default: &Object) -> Option<Id> {
         let column = default.id.beside(Kind::Column, default.id.part());
         (cx.created(&column) && !cx.is_apart(&default.id)
-            // What a parent's statement makes has the parent's default.
-            && cx.to.get(&column).is_some_and(|c| cx.created(&table_id(&c.id)) || from_parent(cx, c).is_none_or(|p| !cx.created(&p))))
+            // What a parent's statement makes has the parent's default, or none.
+            && cx.to.get(&column).is_some_and(|c| Columns.maker(cx, c).is_none_or(|m| m.kind() == Kind::Table)))
         .then_some(column)
     }
 

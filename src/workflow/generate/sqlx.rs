@@ -9,18 +9,18 @@ use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
 use crate::migrations::sqlx::{FileBody, Sqlx};
-use crate::postgres::{Connection, Row, error_from};
-use crate::schema::{self, Change, Kind, Plan, Schema};
+use crate::schema::{self, Plan, Schema};
 
+use super::super::compare::{deny, lines, read_project};
+use super::super::renames::{self, Decisions, Settled, undecided};
 use super::super::{Context, provision, ready};
-use super::{Generated, from_base, in_session, unproved};
+use super::{GenerateOptions, Generated, from_base, in_session, unproved};
 
 pub async fn generate(
     context: &Context,
     workshop: &mut Workshop,
     message: &str,
-    keep_unproved: bool,
-    now: &str,
+    options: &GenerateOptions,
 ) -> Result<Generated> {
     let mut generated = Generated::new(Instant::now());
     let migrations = context.migrations()?;
@@ -39,37 +39,45 @@ pub async fn generate(
 
     let tool = Sqlx::open(migrations)?;
     let task = context.events.begin("comparing schemas", None);
-    let from = read(&head, &tool).await?;
-    let to = read(&wanted, &tool).await?;
-    let plan = schema::plan(&from, &to);
-    generated.changes = lines(&schema::diff(&from, &to));
-    generated.hazards = hazards(&plan);
+    let from = read(context, &head).await?;
+    let to = read(context, &wanted).await?;
+    let renames = settle(context, workshop, &head, &from, &to, &options.renames).await?;
+    let plan = schema::plan_after(&renames.done, &renames.after, &to);
+    generated.changes = renames.done.iter().map(|r| format!("~ {r}")).collect();
+    generated
+        .changes
+        .extend(lines(&schema::diff(&renames.after, &to)));
+    generated.hazards = renames.open.iter().map(undecided).collect();
+    generated.hazards.extend(hazards(&plan));
     generated.unmodelled = plan.unmodelled.iter().map(ToString::to_string).collect();
     task.end(match generated.changes.len() {
         0 => "no difference".into(),
         1 => "1 change".to_owned(),
         n => format!("{n} changes"),
     });
+    deny(&plan, &options.deny)?;
     if plan.is_empty() {
         generated.proved = true;
         return Ok(generated);
     }
 
-    let back = tool.is_reversible()?.then(|| schema::plan(&to, &from));
-    generated.files = tool.write(now, message, &bodies(&plan, back.as_ref()))?;
+    let back = tool
+        .is_reversible()?
+        .then(|| schema::plan_back(&renames.done, &renames.after, &to));
+    generated.files = tool.write(&options.now, message, &bodies(&plan, back.as_ref()))?;
 
     let task = context.events.begin("proving the migration", None);
     let proof = workshop.make("proof", &head.name).await?;
     let proved = async {
         ready::apply(context, &mut context.tool()?, &proof.target, None).await?;
-        equal(&proof, &tool, &to, "after the migration").await?;
+        equal(context, &proof, &to, "after the migration").await?;
         if back.is_some() {
             let how_far = Rollback::Steps(plan_files(&plan) as u32);
             tool.rollback(&proof.target, &how_far, &context.events)
                 .await?;
-            equal(&proof, &tool, &from, "after its way back").await?;
+            equal(context, &proof, &from, "after its way back").await?;
             ready::apply(context, &mut context.tool()?, &proof.target, None).await?;
-            equal(&proof, &tool, &to, "after the way back and forward again").await?;
+            equal(context, &proof, &to, "after the way back and forward again").await?;
         }
         Ok(())
     }
@@ -83,7 +91,7 @@ pub async fn generate(
             });
             Ok(generated)
         }
-        Err(why) => unproved(context, generated, why, keep_unproved),
+        Err(why) => unproved(context, generated, why, options.keep_unproved),
     }
 }
 
@@ -91,7 +99,7 @@ pub async fn generate(
 ///
 /// # Errors
 /// `Usage` where no schema is configured or the folder holds no SQL.
-fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
+pub(in crate::workflow) fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
     let Some(schema) = schema else {
         return Err(Error::usage("nothing says what schema is wanted").hint(
             "set schema = \"schema.sql\" under [migrations]: a file or a folder of SQL files",
@@ -123,32 +131,35 @@ fn schema_files(schema: Option<&Path>) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The schema without the table of applied migrations, which is the tool's and not the project's.
-async fn read(scratch: &Scratch, tool: &Sqlx) -> Result<Schema> {
-    in_session(scratch, async |connection: &mut Connection| {
-        let rows = connection
-            .fetch(
-                "select n.nspname::text, c.relname::text from pg_catalog.pg_class c \
-                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-                 where c.oid = pg_catalog.to_regclass($1)",
-                &[tool.table()],
-            )
-            .await?;
-        let schema = schema::read(connection).await?;
-        let Some(row) = rows.first() else {
-            return Ok(schema);
-        };
-        let namespace: String = row.try_get(0).map_err(error_from)?;
-        let table: String = row.try_get(1).map_err(error_from)?;
-        Ok(schema.without(|id| {
-            id.kind() == Kind::Table && id.schema() == namespace && id.name() == table
-        }))
+async fn read(context: &Context, scratch: &Scratch) -> Result<Schema> {
+    in_session(scratch, async |connection| {
+        read_project(context, connection).await
     })
     .await
 }
 
-async fn equal(proof: &Scratch, tool: &Sqlx, wanted: &Schema, when: &str) -> Result<()> {
-    let left = lines(&schema::diff(&read(proof, tool).await?, wanted));
+/// Runs the renames that are meant on a clone of the baseline; where nothing looks like one, there
+/// is nothing to run.
+async fn settle(
+    context: &Context,
+    workshop: &mut Workshop,
+    head: &Scratch,
+    from: &Schema,
+    to: &Schema,
+    decisions: &Decisions,
+) -> Result<Settled> {
+    if !renames::is_needed(from, to) {
+        return Ok(Settled::nothing(from));
+    }
+    let clone = workshop.make("renames", &head.name).await?;
+    in_session(&clone, async |connection| {
+        renames::settle(context, connection, from.clone(), to, decisions).await
+    })
+    .await
+}
+
+async fn equal(context: &Context, proof: &Scratch, wanted: &Schema, when: &str) -> Result<()> {
+    let left = lines(&schema::diff(&read(context, proof).await?, wanted));
     match left.is_empty() {
         true => Ok(()),
         false => Err(Error::new(
@@ -157,10 +168,6 @@ async fn equal(proof: &Scratch, tool: &Sqlx, wanted: &Schema, when: &str) -> Res
         )
         .detail(left.join("\n"))),
     }
-}
-
-fn lines(changes: &[Change]) -> Vec<String> {
-    changes.iter().map(ToString::to_string).collect()
 }
 
 fn hazards(plan: &Plan) -> Vec<String> {
@@ -181,7 +188,7 @@ fn plan_files(plan: &Plan) -> usize {
 
 /// One body for each transaction. The way back is the whole plan back, in the last file: it is run
 /// first, and the files before it have nothing left to take back.
-fn bodies(plan: &Plan, back: Option<&Plan>) -> Vec<FileBody> {
+pub(in crate::workflow) fn bodies(plan: &Plan, back: Option<&Plan>) -> Vec<FileBody> {
     let transactions = plan.transactions();
     let count = transactions.len();
     transactions

@@ -121,6 +121,7 @@ impl Project {
         let root = self.root().canonicalize().unwrap();
         let text = text
             .replace(&*root.to_string_lossy(), "[root]")
+            .replace(&*root.file_name().unwrap().to_string_lossy(), "[folder]")
             .replace(&self.name, "[app]")
             .replace(&self.name.replace('_', "-"), "[app]");
         let text = without_hash(&text);

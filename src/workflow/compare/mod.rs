@@ -1,0 +1,263 @@
+//! `devdb diff`, `devdb drift` and `devdb schema`: schemas beside each other.
+
+mod drift;
+mod filter;
+mod git;
+mod schemas;
+mod side;
+
+use std::collections::HashSet;
+use std::mem::{Discriminant, discriminant};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::databases::Workshop;
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{self, Change, HazardKind, Kind, Plan, Schema, What};
+
+use super::renames::{self, Decisions, Settled, undecided};
+use super::{Context, provision};
+
+pub use drift::{Drift, drift, keep_drift};
+pub use filter::Filter;
+pub use schemas::{Dump, dump};
+pub use side::Side;
+pub(super) use side::read_project;
+
+/// What differs and what would change it.
+#[derive(Debug, Serialize)]
+pub struct Difference {
+    /// The two sides as they were named.
+    pub from: String,
+    pub to: String,
+    /// One readable line for each change.
+    pub changes: Vec<String>,
+    /// What may be a rename, and nobody has decided.
+    pub undecided: Vec<String>,
+    /// `{"format": 1, "steps": […], "unmodelled": […]}`
+    #[serde(flatten)]
+    pub plan: Plan,
+    /// Whether the plan was applied to a clone and read back equal.
+    pub proved: bool,
+    /// Seconds.
+    pub took: f64,
+}
+
+/// How `devdb diff` compares.
+#[derive(Default)]
+pub struct DiffOptions {
+    pub filter: Filter,
+    /// Kinds of hazard that are an error.
+    pub deny: Vec<HazardKind>,
+    /// Whether to prove the plan on a clone.
+    pub prove: bool,
+    pub renames: Decisions,
+}
+
+/// Compares two sides and plans the way from the one to the other.
+///
+/// # Errors
+/// `Refused` for a denied hazard; `Unproved` where the plan does not lead to `to`; what reading the
+/// sides gives.
+pub async fn diff(
+    context: &Context,
+    from: &Side,
+    to: &Side,
+    options: &DiffOptions,
+) -> Result<Difference> {
+    let started = Instant::now();
+    let mut desk = Desk::new(context);
+    let result = desk.difference(from, to, options).await;
+    desk.close().await?;
+    let mut difference = result?;
+    difference.took = started.elapsed().as_secs_f64();
+    Ok(difference)
+}
+
+/// Where sides are read: makes scratch databases when the first one is needed.
+pub(super) struct Desk<'a> {
+    context: &'a Context,
+    workshop: Option<Workshop>,
+    made: usize,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(context: &'a Context) -> Self {
+        Desk {
+            context,
+            workshop: None,
+            made: 0,
+        }
+    }
+
+    async fn workshop(&mut self) -> Result<&mut Workshop> {
+        if self.workshop.is_none() {
+            let server = self.context.server().await?;
+            let maintenance = server.ensure_up(&self.context.events).await?;
+            provision::allow_databases(self.context.config(), "create scratch databases")?;
+            self.workshop = Some(Workshop::open(&maintenance, &self.context.names()).await?);
+        }
+        self.workshop
+            .as_mut()
+            .ok_or_else(|| Error::failed("no workshop"))
+    }
+
+    /// A purpose that no scratch database of this desk has yet.
+    fn purpose(&mut self) -> String {
+        self.made += 1;
+        format!("side{}", self.made)
+    }
+
+    pub(super) async fn close(self) -> Result<()> {
+        match self.workshop {
+            Some(workshop) => workshop.close().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn difference(
+        &mut self,
+        from: &Side,
+        to: &Side,
+        options: &DiffOptions,
+    ) -> Result<Difference> {
+        let a = options.filter.apply(self.read(from).await?);
+        let b = options.filter.apply(self.read(to).await?);
+        let settled = self.settle(&a, &b, &options.renames).await?;
+        let plan = schema::plan_after(&settled.done, &settled.after, &b);
+        deny(&plan, &options.deny)?;
+        let proved = options.prove && !plan.is_empty();
+        if proved {
+            self.prove(&a, &b, &plan).await?;
+        }
+        Ok(Difference {
+            from: from.to_string(),
+            to: to.to_string(),
+            changes: settled
+                .done
+                .iter()
+                .map(|r| format!("~ {r}"))
+                .chain(lines(&schema::diff(&settled.after, &b)))
+                .collect(),
+            undecided: settled.open.iter().map(undecided).collect(),
+            plan,
+            proved,
+            took: 0.0,
+        })
+    }
+
+    /// Runs the renames that are meant on a database that is made to be `a`.
+    async fn settle(&mut self, a: &Schema, b: &Schema, decisions: &Decisions) -> Result<Settled> {
+        if !renames::is_needed(a, b) {
+            return Ok(Settled::nothing(a));
+        }
+        let purpose = self.purpose();
+        let context = self.context;
+        let scratch = self.workshop().await?.make(&purpose, "template0").await?;
+        let mut connection = crate::postgres::connect(&scratch.target).await?;
+        let result = async {
+            let empty = schema::read(&mut connection).await?;
+            let present = schema::plan(&empty, a);
+            run(&mut connection, &present, "the present schema").await?;
+            renames::settle(context, &mut connection, a.clone(), b, decisions).await
+        }
+        .await;
+        connection.close().await;
+        result
+    }
+
+    /// Builds `a` in a scratch database, applies the plan, reads back: it must be `b`.
+    async fn prove(&mut self, a: &Schema, b: &Schema, plan: &Plan) -> Result<()> {
+        let task = self
+            .context
+            .events
+            .begin("proving the plan on a clone", None);
+        let purpose = self.purpose();
+        let workshop = self.workshop().await?;
+        let scratch = workshop.make(&purpose, "template0").await?;
+        let mut connection = crate::postgres::connect(&scratch.target).await?;
+        let result = async {
+            let empty = schema::read(&mut connection).await?;
+            run(
+                &mut connection,
+                &schema::plan(&empty, a),
+                "the present schema",
+            )
+            .await?;
+            run(&mut connection, plan, "the plan").await?;
+            let left = lines(&schema::diff(&schema::read(&mut connection).await?, b));
+            match left.is_empty() {
+                true => Ok(()),
+                false => Err(Error::new(
+                    ErrorKind::Unproved,
+                    "after the plan the schema still differs",
+                )
+                .detail(left.join("\n"))),
+            }
+        }
+        .await;
+        connection.close().await;
+        result?;
+        task.end("it leads to the wanted schema");
+        Ok(())
+    }
+}
+
+/// Runs a plan as it would be run, one transaction after the other.
+async fn run(connection: &mut crate::postgres::Connection, plan: &Plan, what: &str) -> Result<()> {
+    for transaction in plan.transactions() {
+        let mut sql = String::new();
+        for statement in &transaction.statements {
+            sql.push_str(statement);
+            sql.push_str(";\n");
+        }
+        connection.execute(&sql).await.map_err(|e| {
+            e.with_kind(ErrorKind::Unproved)
+                .context(format_args!("{what} does not apply on a clone"))
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn deny(plan: &Plan, kinds: &[HazardKind]) -> Result<()> {
+    let found: Vec<String> = plan
+        .hazards()
+        .filter(|(_, hazard)| kinds.contains(&hazard.kind))
+        .map(|(step, hazard)| format!("{}: {hazard}", step.object))
+        .collect();
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(Error::refused(format!(
+            "the plan has {} that --deny forbids",
+            match found.len() {
+                1 => "a hazard".to_owned(),
+                n => format!("{n} hazards"),
+            }
+        ))
+        .detail(found.join("\n"))),
+    }
+}
+
+/// One readable line for each change. What goes with its whole is not said twice: the parts of a
+/// dropped object, the columns of a new view.
+pub(super) fn lines(changes: &[Change]) -> Vec<String> {
+    let wholes: HashSet<(&str, &str, Discriminant<What>)> = changes
+        .iter()
+        .filter(|c| c.object.part().is_empty())
+        .map(|c| (c.object.schema(), c.object.name(), discriminant(&c.what)))
+        .collect();
+    let goes_with_whole = |c: &Change| {
+        let whole = (c.object.schema(), c.object.name(), discriminant(&c.what));
+        !c.object.part().is_empty() && wholes.contains(&whole)
+    };
+    changes
+        .iter()
+        .filter(|c| match c.what {
+            What::Dropped => !goes_with_whole(c),
+            What::Created { .. } => c.kind != Kind::ViewColumn || !goes_with_whole(c),
+            What::Altered { .. } => true,
+        })
+        .map(ToString::to_string)
+        .collect()
+}

@@ -1,0 +1,292 @@
+//! The sides of a comparison, by name: `dev`, `baseline`, `wanted`, a commit, a URL, a file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Target, Tool};
+use crate::databases::Scratch;
+use crate::error::{Error, Named, Result};
+use crate::excerpt;
+use crate::migrations::MigrationTool;
+use crate::migrations::sqlx::Sqlx;
+use crate::postgres::{self, Connection, Row, error_from};
+use crate::schema::{self, Kind, Schema};
+
+use super::super::generate::schema_files;
+use super::super::{Context, provision, ready};
+use super::{Desk, git};
+
+/// One side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Side {
+    /// The dev database as it is.
+    Dev,
+    /// A replay of the chain, to head or to one migration.
+    Baseline {
+        to: Option<String>,
+    },
+    /// What `migrations.schema` says.
+    Wanted,
+    /// The chain, or a file or folder of SQL, as of a commit.
+    Git {
+        revision: String,
+        path: Option<String>,
+    },
+    Url(Target),
+    /// A file or a folder of SQL, such as `pg_dump --schema-only` writes.
+    Files(PathBuf),
+    /// Nothing at all.
+    Empty,
+}
+
+impl Side {
+    /// Reads a side as it is typed. `here` is the folder that paths are relative to.
+    ///
+    /// # Errors
+    /// `Usage`, naming the forms that there are.
+    pub fn parse(text: &str, here: &Path) -> Result<Self> {
+        Ok(match text {
+            "dev" => Side::Dev,
+            "baseline" => Side::Baseline { to: None },
+            "wanted" => Side::Wanted,
+            "empty" => Side::Empty,
+            _ if text.starts_with("postgres") && text.contains("://") => {
+                Side::Url(Target::parse(text)?)
+            }
+            _ if text.starts_with("baseline:") => Side::Baseline {
+                to: Some(text["baseline:".len()..].to_owned()),
+            },
+            _ if text.starts_with("git:") => {
+                let rest = &text["git:".len()..];
+                let (revision, path) = match rest.split_once(':') {
+                    Some((revision, path)) => (revision, Some(path.to_owned())),
+                    None => (rest, None),
+                };
+                Side::Git {
+                    revision: revision.to_owned(),
+                    path,
+                }
+            }
+            _ if here.join(text).exists() => Side::Files(here.join(text)),
+            _ => {
+                return Err(Error::usage(format!("{text:?} is neither a side nor a file")).hint(
+                    "sides are dev, baseline, baseline:ID, wanted, empty, git:REV, git:REV:PATH, a Postgres URL, an SQL file or folder",
+                ));
+            }
+        })
+    }
+}
+
+/// As it was typed, a URL without its password.
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Side::Dev => f.write_str("dev"),
+            Side::Baseline { to: None } => f.write_str("baseline"),
+            Side::Baseline { to: Some(id) } => write!(f, "baseline:{id}"),
+            Side::Wanted => f.write_str("wanted"),
+            Side::Git { revision, path } => match path {
+                Some(path) => write!(f, "git:{revision}:{path}"),
+                None => write!(f, "git:{revision}"),
+            },
+            Side::Url(target) => write!(f, "{target}"),
+            Side::Files(path) => write!(f, "{}", path.display()),
+            Side::Empty => f.write_str("empty"),
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// The schema of a side, without the migration tool's own table.
+    pub(in crate::workflow) async fn read(&mut self, side: &Side) -> Result<Schema> {
+        match side {
+            Side::Dev => {
+                let server = self.context.server().await?;
+                let maintenance = server.ensure_up(&self.context.events).await?;
+                let (target, _) = provision::dev_database(self.context, &maintenance).await?;
+                self.read_at(&target).await
+            }
+            Side::Url(target) => self.read_at(target).await,
+            Side::Baseline { to } => {
+                let scratch = self.clone_of_base().await?;
+                let mut tool = self.context.tool()?;
+                ready::apply(self.context, &mut tool, &scratch.target, to.as_deref()).await?;
+                self.read_at(&scratch.target).await
+            }
+            Side::Wanted => {
+                let files = self.wanted_files()?;
+                let scratch = self.clone_of_base().await?;
+                self.load(&scratch, &files).await
+            }
+            Side::Files(path) => {
+                let files = schema_files(Some(path))?;
+                let scratch = self.empty().await?;
+                self.load(&scratch, &files).await
+            }
+            Side::Git {
+                revision,
+                path: Some(path),
+            } => {
+                let checkout = git::checkout(&self.context.config().project.root, revision)?;
+                let files = schema_files(Some(&checkout.path(path)?))?;
+                let scratch = self.clone_of_base().await?;
+                self.load(&scratch, &files).await
+            }
+            Side::Git {
+                revision,
+                path: None,
+            } => self.chain_as_of(revision).await,
+            Side::Empty => {
+                let scratch = self.empty().await?;
+                self.read_at(&scratch.target).await
+            }
+        }
+    }
+
+    /// The chain as of a commit, replayed from the present base.
+    async fn chain_as_of(&mut self, revision: &str) -> Result<Schema> {
+        let root = &self.context.config().project.root;
+        let checkout = git::checkout(root, revision)?;
+        let mut migrations = self.context.migrations()?.clone();
+        migrations.dir = checkout.moved(&migrations.dir)?;
+        let scratch = self.clone_of_base().await?;
+        let virtual_env = self.context.loaded.virtual_env.as_deref();
+        let mut tool = MigrationTool::open(&migrations, virtual_env)?;
+        ready::apply(self.context, &mut tool, &scratch.target, None).await?;
+        self.read_at(&scratch.target).await
+    }
+
+    /// What stands there before the first migration.
+    pub(super) async fn base(&mut self) -> Result<Schema> {
+        let scratch = self.clone_of_base().await?;
+        self.read_at(&scratch.target).await
+    }
+
+    async fn clone_of_base(&mut self) -> Result<Scratch> {
+        let purpose = self.purpose();
+        let context = self.context;
+        let workshop = self.workshop().await?;
+        let base = provision::base(context, workshop.connection()).await?;
+        workshop.make(&purpose, &base).await
+    }
+
+    async fn empty(&mut self) -> Result<Scratch> {
+        let purpose = self.purpose();
+        self.workshop().await?.make(&purpose, "template0").await
+    }
+
+    fn wanted_files(&self) -> Result<Vec<PathBuf>> {
+        let migrations = self.context.migrations()?;
+        match migrations.tool {
+            Tool::Sqlx => schema_files(migrations.schema.as_deref()),
+            other => Err(Error::usage(format!(
+                "what is wanted of a project with tool = \"{}\" is not known as SQL",
+                other.name()
+            ))
+            .hint("`devdb generate` compares the models; `devdb diff baseline FILE` a file")),
+        }
+    }
+
+    async fn load(&self, scratch: &Scratch, files: &[PathBuf]) -> Result<Schema> {
+        let mut connection = postgres::connect(&scratch.target).await?;
+        let result = async {
+            for file in files {
+                let text = std::fs::read_to_string(file)
+                    .named(format_args!("cannot read {}", file.display()))?;
+                let text = without_psql_commands(&text);
+                connection
+                    .execute(&text)
+                    .await
+                    .map_err(|e| excerpt::failed_file(file, &text, e))?;
+            }
+            Ok(())
+        }
+        .await;
+        connection.close().await;
+        result?;
+        self.read_at(&scratch.target).await
+    }
+
+    async fn read_at(&self, target: &Target) -> Result<Schema> {
+        let mut connection = postgres::connect(target).await?;
+        let result = read_project(self.context, &mut connection).await;
+        connection.close().await;
+        result
+    }
+}
+
+/// The schema without the table in which the tool keeps what is applied.
+pub(in crate::workflow) async fn read_project(
+    context: &Context,
+    connection: &mut Connection,
+) -> Result<Schema> {
+    let table = match &context.config().migrations {
+        Some(migrations) => match migrations.tool {
+            Tool::Sqlx => Some(Sqlx::open(migrations)?.table().to_owned()),
+            Tool::Alembic => Some("alembic_version".to_owned()),
+            Tool::Command => None,
+        },
+        None => None,
+    };
+    let schema = schema::read(connection).await?;
+    let Some(table) = table else {
+        return Ok(schema);
+    };
+    let rows = connection
+        .fetch(
+            "select n.nspname::text, c.relname::text from pg_catalog.pg_class c \
+             join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+             where c.oid = pg_catalog.to_regclass($1)",
+            &[&table],
+        )
+        .await?;
+    let Some(row) = rows.first() else {
+        return Ok(schema);
+    };
+    let namespace: String = row.try_get(0).map_err(error_from)?;
+    let table: String = row.try_get(1).map_err(error_from)?;
+    Ok(schema
+        .without(|id| id.kind() == Kind::Table && id.schema() == namespace && id.name() == table))
+}
+
+/// `pg_dump` frames its output with `\restrict` and `\unrestrict`, which are psql's and not SQL.
+/// The lines stay, empty, so that places in messages are right.
+fn without_psql_commands(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(
+            |line| match line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ") {
+                true => "\n",
+                false => line,
+            },
+        )
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_are_read_as_they_are_shown() {
+        for text in [
+            "dev",
+            "baseline",
+            "baseline:42",
+            "wanted",
+            "git:main",
+            "git:HEAD~1:db/x.sql",
+            "empty",
+        ] {
+            assert_eq!(Side::parse(text, Path::new("/")).unwrap().to_string(), text);
+        }
+        let url = Side::parse("postgresql://me:pw@db:5432/x", Path::new("/")).unwrap();
+        assert_eq!(url.to_string(), "postgresql://me@db:5432/x");
+        assert!(Side::parse("nonsense", Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn the_frame_of_pg_dump_is_left_out() {
+        let text = "\\restrict abc\nselect 1;\n\\unrestrict abc\n";
+        assert_eq!(without_psql_commands(text), "\nselect 1;\n\n");
+    }
+}
