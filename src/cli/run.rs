@@ -20,6 +20,8 @@ use crate::workflow::{
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    // SAFETY: nothing has started a thread yet.
+    unsafe { Surroundings::forget_session_options() };
     let cli = Cli::parse();
     let ui = Ui::new(&cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -33,9 +35,12 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Interrupting is how one stops following a log.
+    let follows = matches!(&cli.command, Command::Logs(args) if args.follow);
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(&ui, cli) => result,
+            _ = interrupted(), if follows => Ok(ExitCode::SUCCESS),
             signal = interrupted() => Err(Error::new(
                 ErrorKind::Interrupted,
                 format!("interrupted by {signal}"),
@@ -101,20 +106,28 @@ fn context(ui: &Ui, global: &Global) -> Result<Context> {
     for skipped in &context.loaded.skipped {
         context.events.detail(skipped.clone());
     }
-    // Without a devdb.toml the user should see what devdb took from where.
-    if context.loaded.file.is_none() {
-        for found in &context.loaded.found {
-            context.events.note(found.clone());
-        }
-    }
     Ok(context)
+}
+
+/// Without a devdb.toml the user should see what devdb took from where, in the commands that one
+/// begins with.
+fn tell_found(context: &Context) {
+    if context.loaded.file.is_some() || context.loaded.found.is_empty() {
+        return;
+    }
+    for found in &context.loaded.found {
+        context.events.note(found.clone());
+    }
+    context.events.note("`devdb init` writes this down");
 }
 
 async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
         Command::Ready => {
-            let ready = workflow::ready(&context(ui, global)?).await?;
+            let context = context(ui, global)?;
+            tell_found(&context);
+            let ready = workflow::ready(&context).await?;
             show::ready(ui, &ready);
         }
         Command::Reset(args) => {
@@ -134,6 +147,7 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::Generate(args) => {
             let context = context(ui, global)?;
+            tell_found(&context);
             let options = GenerateOptions {
                 keep_unproved: args.keep_unproved,
                 deny: hazards(&args.plan.deny)?,
@@ -189,8 +203,8 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
                 );
                 ui.confirm(&question, args.yes, "devdb does not delete data")?;
             }
-            workflow::down(&context, args.wipe).await?;
-            show::down(ui, args.wipe);
+            let left = workflow::down(&context, args.wipe).await?;
+            show::down(ui, left);
         }
         Command::Logs(args) => {
             let context = context(ui, global)?;

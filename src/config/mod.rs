@@ -48,6 +48,16 @@ impl Surroundings {
         }
     }
 
+    /// Takes `PGOPTIONS` out of this process's environment: the driver would give them to every
+    /// session, and a `search_path` of the caller's would change what a replay makes.
+    ///
+    /// # Safety
+    /// To be called before any other thread runs.
+    pub unsafe fn forget_session_options() {
+        // SAFETY: the caller says that no other thread runs.
+        unsafe { std::env::remove_var("PGOPTIONS") }
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.environment
             .get(name)

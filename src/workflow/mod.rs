@@ -24,5 +24,5 @@ pub use migrate::{Moved, migrate, rollback};
 pub use ready::{Ready, ready};
 pub use renames::{Ask, Decisions};
 pub use reset::{Reset, Undone, reset, undo};
-pub use server::{Up, down, logs, psql, up, url, variables};
+pub use server::{Left, Up, down, logs, psql, up, url, variables};
 pub use status::{HistoryEntry, Status, history, status};
