@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
@@ -13,7 +14,9 @@ use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
 use crate::schema::HazardKind;
-use crate::workflow::{self, Context, DiffOptions, Dump, Filter, Side};
+use crate::workflow::{
+    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, Side,
+};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -131,8 +134,13 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::Generate(args) => {
             let context = context(ui, global)?;
-            let generated =
-                workflow::generate(&context, &args.message, args.keep_unproved, &now()).await?;
+            let options = GenerateOptions {
+                keep_unproved: args.keep_unproved,
+                deny: hazards(&args.plan.deny)?,
+                renames: decisions(ui, &context, &args.plan.rename)?,
+                now: now(),
+            };
+            let generated = workflow::generate(&context, &args.message, &options).await?;
             show::generated(ui, &generated, &context.config().project.root);
             if !generated.proved {
                 return Ok(ExitCode::from(ErrorKind::Unproved.exit_code()));
@@ -241,12 +249,9 @@ async fn diff(ui: &Ui, context: &Context, args: args::Diff) -> Result<ExitCode> 
     let here = current_folder()?;
     let options = DiffOptions {
         filter: Filter::new(args.filter),
-        deny: args
-            .deny
-            .iter()
-            .map(|name| hazard(name))
-            .collect::<Result<_>>()?,
+        deny: hazards(&args.plan.deny)?,
         prove: !args.no_proof,
+        renames: decisions(ui, context, &args.plan.rename)?,
     };
     let (from, to) = (
         Side::parse(&args.from, &here)?,
@@ -263,6 +268,19 @@ fn found(found: bool) -> ExitCode {
         true => ExitCode::from(ErrorKind::Differs.exit_code()),
         false => ExitCode::SUCCESS,
     }
+}
+
+fn hazards(names: &[String]) -> Result<Vec<HazardKind>> {
+    names.iter().map(|name| hazard(name)).collect()
+}
+
+/// What `--rename`, `devdb.renames` and, on a terminal, the user say.
+fn decisions(ui: &Ui, context: &Context, typed: &[String]) -> Result<Decisions> {
+    let ask = ui.clone();
+    let ask: Option<Ask> = ui.can_ask().then(|| -> Ask {
+        Arc::new(move |rename| ask.choose(&format!("Is this a rename: {rename}?")))
+    });
+    Decisions::new(typed, &context.config().project.root, ask)
 }
 
 fn hazard(name: &str) -> Result<HazardKind> {

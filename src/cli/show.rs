@@ -184,6 +184,9 @@ pub fn difference(ui: &Ui, difference: &Difference, summary: bool) {
         false if !difference.plan.is_empty() => ui.data(difference.plan.to_sql().trim_end()),
         false => {}
     }
+    for hazard in &difference.undecided {
+        ui.line(&format!("{} {hazard}", yellow("hazard:")));
+    }
     let names: Vec<String> = difference
         .plan
         .unmodelled

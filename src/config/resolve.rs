@@ -124,6 +124,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
             server,
             database,
             migrations,
+            drift_ignore: layers.list("drift.ignore"),
             env,
         },
         layers,

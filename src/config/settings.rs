@@ -78,6 +78,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("migrations.table", Type::Text),
     setting("migrations.up", Type::Text),
     setting("migrations.generate", Type::Text),
+    setting("drift.ignore", Type::List),
     setting("env", Type::Map),
 ];
 

@@ -21,6 +21,7 @@ mod model;
 mod order;
 mod plan;
 mod read;
+mod rename;
 mod render;
 mod rules;
 mod text;
@@ -31,6 +32,7 @@ pub use diff::{Change, Property, What, diff};
 pub use model::{Id, Kind, Need, Object, Schema, Unmodelled, Value};
 pub use plan::{Action, Hazard, HazardKind, Lock, LockMode, Plan, Step, Transaction};
 pub use read::read;
+pub use rename::{Rename, plan_after, plan_back, renames};
 
 /// The steps that turn `from` into `to`, in an order that works. Pure: the same input gives the
 /// same bytes. What devdb does not model on either side is named in the plan.

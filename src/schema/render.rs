@@ -37,7 +37,7 @@ pub(super) fn number_transactions(steps: &mut [Step]) {
 pub(super) fn transactions(plan: &Plan) -> Vec<Transaction> {
     let mut result: Vec<Transaction> = Vec::new();
     for group in groups(&plan.steps) {
-        let mut statements: Vec<String> = group.iter().map(|step| step.sql.clone()).collect();
+        let mut statements: Vec<String> = group.iter().map(with_hazards).collect();
         if has_loose_bodies(group) {
             statements.insert(0, BODIES_OFF.into());
             statements.push(BODIES_ON.into());
@@ -48,6 +48,17 @@ pub(super) fn transactions(plan: &Plan) -> Vec<Transaction> {
         });
     }
     result
+}
+
+/// The statement, with what it risks as comments above it.
+fn with_hazards(step: &Step) -> String {
+    let mut sql = String::new();
+    for hazard in &step.hazards {
+        // A name may hold the end of a line, which would end the comment.
+        sql.push_str(&format!("-- {}\n", text::one_line(&hazard.to_string())));
+    }
+    sql.push_str(&step.sql);
+    sql
 }
 
 pub(super) fn to_sql(plan: &Plan) -> String {
@@ -67,10 +78,7 @@ pub(super) fn to_sql(plan: &Plan) -> String {
             sql.push_str(&format!("{BODIES_OFF};\n"));
         }
         for step in group {
-            for hazard in &step.hazards {
-                sql.push_str(&format!("-- {hazard}\n").replace("\n-- ", " "));
-            }
-            sql.push_str(&step.sql);
+            sql.push_str(&with_hazards(step));
             sql.push_str(";\n");
         }
         if bodies {

@@ -80,6 +80,7 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     let text = project.read(&written(&project));
     assert_snapshot!(text, @"
     ALTER TABLE public.notes ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL;
+    -- index-build: table public.notes cannot be written to while the index is built
     CREATE INDEX notes_author ON public.notes USING btree (author);
     ");
     assert!(
@@ -139,6 +140,7 @@ async fn generate_writes_both_ways_where_the_chain_is_reversible() {
     ALTER TABLE public.users ADD COLUMN mood public.mood DEFAULT 'ok'::public.mood NOT NULL;
     ");
     assert_snapshot!(project.read("migrations/2_moods.down.sql"), @"
+    -- data-loss: every value of column public.users.mood goes away
     ALTER TABLE public.users DROP COLUMN mood;
     DROP TYPE public.mood;
     ");
@@ -531,8 +533,6 @@ fn init_writes_what_was_found() {
     compose = "compose.yaml:db"
     # data = "volume"
     # wait = 60
-
-    [database]
 
     [migrations]
     tool = "alembic"

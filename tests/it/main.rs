@@ -4,6 +4,7 @@ mod support;
 
 mod cli;
 mod cli_alembic;
+mod cli_compare;
 mod house;
 mod migrations_alembic;
 mod migrations_alembic_errors;

@@ -188,6 +188,24 @@ async fn a_missing_image_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_says_nothing_is_given_up() {
+    let mut project = TestProject::docker("registry");
+    // Connections are taken by the kernel and never answered.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    project.config.server.image = format!("127.0.0.1:{port}/some:image");
+    let began = std::time::Instant::now();
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    assert!(error.message().contains("cannot be pulled"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_exit_during_the_start_shows_the_log_at_once() {
     let mut project = TestProject::docker("exit");
     project

@@ -16,6 +16,7 @@ use crate::databases::Workshop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{self, Change, HazardKind, Kind, Plan, Schema, What};
 
+use super::renames::{self, Decisions, Settled, undecided};
 use super::{Context, provision};
 
 pub use drift::{Drift, drift, keep_drift};
@@ -32,6 +33,8 @@ pub struct Difference {
     pub to: String,
     /// One readable line for each change.
     pub changes: Vec<String>,
+    /// What may be a rename, and nobody has decided.
+    pub undecided: Vec<String>,
     /// `{"format": 1, "steps": […], "unmodelled": […]}`
     #[serde(flatten)]
     pub plan: Plan,
@@ -42,13 +45,14 @@ pub struct Difference {
 }
 
 /// How `devdb diff` compares.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct DiffOptions {
     pub filter: Filter,
     /// Kinds of hazard that are an error.
     pub deny: Vec<HazardKind>,
     /// Whether to prove the plan on a clone.
     pub prove: bool,
+    pub renames: Decisions,
 }
 
 /// Compares two sides and plans the way from the one to the other.
@@ -120,7 +124,8 @@ impl<'a> Desk<'a> {
     ) -> Result<Difference> {
         let a = options.filter.apply(self.read(from).await?);
         let b = options.filter.apply(self.read(to).await?);
-        let plan = schema::plan(&a, &b);
+        let settled = self.settle(&a, &b, &options.renames).await?;
+        let plan = schema::plan_after(&settled.done, &settled.after, &b);
         deny(&plan, &options.deny)?;
         let proved = options.prove && !plan.is_empty();
         if proved {
@@ -129,11 +134,37 @@ impl<'a> Desk<'a> {
         Ok(Difference {
             from: from.to_string(),
             to: to.to_string(),
-            changes: lines(&schema::diff(&a, &b)),
+            changes: settled
+                .done
+                .iter()
+                .map(|r| format!("~ {r}"))
+                .chain(lines(&schema::diff(&settled.after, &b)))
+                .collect(),
+            undecided: settled.open.iter().map(undecided).collect(),
             plan,
             proved,
             took: 0.0,
         })
+    }
+
+    /// Runs the renames that are meant on a database that is made to be `a`.
+    async fn settle(&mut self, a: &Schema, b: &Schema, decisions: &Decisions) -> Result<Settled> {
+        if !renames::is_needed(a, b) {
+            return Ok(Settled::nothing(a));
+        }
+        let purpose = self.purpose();
+        let context = self.context;
+        let scratch = self.workshop().await?.make(&purpose, "template0").await?;
+        let mut connection = crate::postgres::connect(&scratch.target).await?;
+        let result = async {
+            let empty = schema::read(&mut connection).await?;
+            let present = schema::plan(&empty, a);
+            run(&mut connection, &present, "the present schema").await?;
+            renames::settle(context, &mut connection, a.clone(), b, decisions).await
+        }
+        .await;
+        connection.close().await;
+        result
     }
 
     /// Builds `a` in a scratch database, applies the plan, reads back: it must be `b`.
@@ -189,7 +220,7 @@ async fn run(connection: &mut crate::postgres::Connection, plan: &Plan, what: &s
     Ok(())
 }
 
-fn deny(plan: &Plan, kinds: &[HazardKind]) -> Result<()> {
+pub(super) fn deny(plan: &Plan, kinds: &[HazardKind]) -> Result<()> {
     let found: Vec<String> = plan
         .hazards()
         .filter(|(_, hazard)| kinds.contains(&hazard.kind))

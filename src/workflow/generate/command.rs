@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::migrations::MigrationTool;
 
 use super::super::{Context, ready};
-use super::{Generated, from_base, unproved};
+use super::{GenerateOptions, Generated, from_base, unproved};
 
 pub async fn generate(
     context: &Context,
     workshop: &mut Workshop,
     message: &str,
-    keep_unproved: bool,
+    options: &GenerateOptions,
 ) -> Result<Generated> {
     let mut generated = Generated::new(Instant::now());
     let dir = context.migrations()?.dir.clone();
@@ -48,7 +48,7 @@ pub async fn generate(
             task.end("it applies on the baseline");
             Ok(generated)
         }
-        Err(why) => unproved(context, generated, why, keep_unproved),
+        Err(why) => unproved(context, generated, why, options.keep_unproved),
     }
 }
 

@@ -16,7 +16,9 @@ use crate::config::Tool;
 use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::postgres;
+use crate::schema::HazardKind;
 
+use super::renames::Decisions;
 use super::{Context, provision};
 
 /// What came out.
@@ -59,10 +61,19 @@ impl Generated {
     }
 }
 
+/// How `devdb generate` goes about it.
+#[derive(Default)]
+pub struct GenerateOptions {
+    /// Keep a file that could not be proved; the result then says why it is not proved.
+    pub keep_unproved: bool,
+    /// Kinds of hazard that are an error.
+    pub deny: Vec<HazardKind>,
+    pub renames: Decisions,
+    /// The time in UTC as `yyyymmddHHMMSS`, for the names of new files.
+    pub now: String,
+}
+
 /// Writes the migration that leads from the head of the chain to the wanted schema.
-///
-/// With `keep_unproved` a file that could not be proved stays; the result then says why it is not
-/// proved. `now` is the time in UTC as `yyyymmddHHMMSS`, for the names of new files.
 ///
 /// # Errors
 /// `Unproved` where the file could not be proved and was removed; `Migration` where the chain does
@@ -70,8 +81,7 @@ impl Generated {
 pub async fn generate(
     context: &Context,
     message: &str,
-    keep_unproved: bool,
-    now: &str,
+    options: &GenerateOptions,
 ) -> Result<Generated> {
     let started = Instant::now();
     if message.trim().is_empty() {
@@ -85,9 +95,9 @@ pub async fn generate(
     provision::allow_databases(context.config(), "create scratch databases")?;
     let mut workshop = Workshop::open(&maintenance, &context.names()).await?;
     let result = match migrations.tool {
-        Tool::Sqlx => sqlx::generate(context, &mut workshop, message, keep_unproved, now).await,
-        Tool::Alembic => alembic::generate(context, &mut workshop, message, keep_unproved).await,
-        Tool::Command => command::generate(context, &mut workshop, message, keep_unproved).await,
+        Tool::Sqlx => sqlx::generate(context, &mut workshop, message, options).await,
+        Tool::Alembic => alembic::generate(context, &mut workshop, message, options).await,
+        Tool::Command => command::generate(context, &mut workshop, message, options).await,
     };
     let closed = workshop.close().await;
     let mut generated = result?;

@@ -64,6 +64,7 @@ impl TestProject {
         let seen = Arc::new(Seen::default());
         TestProject {
             config: Config {
+                drift_ignore: Vec::new(),
                 project: Project {
                     name: name.into(),
                     id: format!("test-{name}-{}-{number}", std::process::id()),
