@@ -102,3 +102,69 @@ fn has_loose_bodies(group: &[Step]) -> bool {
             .iter()
             .any(|step| step.late && step.action == Action::Create)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::{Id, Kind};
+    use super::*;
+
+    fn plan(mut steps: Vec<Step>) -> Plan {
+        number_transactions(&mut steps);
+        Plan {
+            steps,
+            unmodelled: Vec::new(),
+        }
+    }
+
+    fn step(sql: &str) -> Step {
+        Step::alter(&Id::new(Kind::Table, "s", "t", ""), sql)
+    }
+
+    fn adding(value: &str) -> Step {
+        let mut step = step(&format!("ADD VALUE '{value}'"));
+        step.adds_value = Some(value.into());
+        step
+    }
+
+    #[test]
+    fn one_transaction_needs_no_boundary() {
+        assert_eq!(plan(vec![step("a"), step("b")]).to_sql(), "a;\nb;\n");
+        assert_eq!(plan(Vec::new()).to_sql(), "");
+    }
+
+    #[test]
+    fn a_new_value_is_committed_before_its_first_use() {
+        let plan = plan(vec![
+            adding("x"),
+            adding("y"),
+            step("c"),
+            step("'y'"),
+            step("'x'"),
+        ]);
+        let numbers: Vec<_> = plan.steps.iter().map(|s| s.transaction).collect();
+        assert_eq!(numbers, [Some(1), Some(1), Some(1), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn what_must_run_alone_stands_between_transactions() {
+        let mut lone = step("alone");
+        lone.alone = true;
+        let plan = plan(vec![step("a"), lone, step("b")]);
+        let numbers: Vec<_> = plan.steps.iter().map(|s| s.transaction).collect();
+        assert_eq!(numbers, [Some(1), None, Some(2)]);
+        let kinds: Vec<bool> = plan
+            .transactions()
+            .iter()
+            .map(|t| t.transactional)
+            .collect();
+        assert_eq!(kinds, [true, false, true]);
+    }
+
+    #[test]
+    fn a_body_may_speak_of_what_comes_later() {
+        let mut function = Step::create(&Id::new(Kind::Function, "s", "f", ""), "make f");
+        function.late = true;
+        let statements = &plan(vec![function, step("a")]).transactions()[0].statements;
+        assert_eq!(statements, &[BODIES_OFF, "make f", "a", BODIES_ON]);
+    }
+}
