@@ -24,6 +24,8 @@ mod read;
 mod rename;
 mod render;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeSet;

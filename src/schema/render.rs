@@ -23,14 +23,29 @@ pub(super) fn number_transactions(steps: &mut [Step]) {
             step.transaction = None;
             continue;
         }
-        if fresh.iter().any(|value| step.sql.contains(value)) && step.adds_value.is_none() {
+        if step.adds_value.is_none() && fresh.iter().any(|value| uses_value(&step.sql, value)) {
             number += 1;
             fresh.clear();
         }
-        fresh.extend(step.adds_value.as_deref().map(text::literal));
+        fresh.extend(step.adds_value.clone());
         step.transaction = Some(number);
         used = true;
     }
+}
+
+/// Whether a statement has the value in a literal, or in the literal of an array or a row. One
+/// commit too many does no harm.
+fn uses_value(sql: &str, value: &str) -> bool {
+    if value.contains(['\\', '"']) {
+        // Escaped in a way that depends on how deep it stands.
+        return sql.contains("::");
+    }
+    let value = value.replace('\'', "''");
+    sql.match_indices(&value).any(|(at, _)| {
+        let before = sql[..at].chars().next_back();
+        let after = sql[at + value.len()..].chars().next();
+        before.is_some_and(|c| "'{(,\"".contains(c)) && after.is_some_and(|c| "'}),\"".contains(c))
+    })
 }
 
 /// Puts the statements of one transaction together; each lone statement is one of its own.
@@ -143,6 +158,15 @@ mod tests {
         ]);
         let numbers: Vec<_> = plan.steps.iter().map(|s| s.transaction).collect();
         assert_eq!(numbers, [Some(1), Some(1), Some(1), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn a_value_is_seen_inside_of_other_literals() {
+        assert!(uses_value("SET DEFAULT '{a,c}'::e[]", "c"));
+        assert!(uses_value("SET DEFAULT '(1,c)'::t", "c"));
+        assert!(uses_value("CHECK (x <> 'it''s'::e)", "it's"));
+        assert!(!uses_value("CREATE INDEX c ON s.c USING btree (c)", "c "));
+        assert!(!uses_value("ALTER TABLE s.t ADD COLUMN c integer", "c"));
     }
 
     #[test]
