@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 mod compose;
+mod contradictions;
 mod detect;
 pub mod env;
 mod file;
@@ -16,6 +17,7 @@ mod resolve;
 mod settings;
 mod sqlx_toml;
 mod target;
+mod typed;
 
 pub use layers::{Entry, Layers, Origin, Value};
 pub use model::*;
