@@ -635,6 +635,99 @@ async fn a_folder_that_was_emptied_by_hand_begins_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_another_container_uses_is_left_alone() {
+    let mut project = TestProject::docker("shared");
+    let folder = project.folder("data/pg");
+    let link = project.folder("link");
+    std::os::unix::fs::symlink(project.folder("data"), &link).unwrap();
+    let label = format!("label=dev.devdb.project={}", project.config.project.id);
+    project.config.server.data = Data::Folder(folder.clone());
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    reset(&server, &project).await;
+    server.finish_reset().await.unwrap();
+    server.stop(&project.events).await.unwrap();
+
+    // Somebody else's server, through a symbolic link; it goes with the label of the project.
+    let other = format!("{}-other", project.container());
+    let owner = format!("{label}-other").replace("label=", "");
+    let start = |mount: &str, name: &str, command: &[&str]| {
+        let mut arguments = vec!["run", "-d", "--rm", "--name", name, "--label", &owner];
+        arguments.extend(["-e", "POSTGRES_PASSWORD=x", "-v", mount]);
+        arguments.push(IMAGE);
+        arguments.extend(command);
+        docker(&arguments).unwrap();
+    };
+    let mount = format!("{}:/var/lib/postgresql/data", link.join("pg").display());
+    start(&mount, &other, &[]);
+    let mut errors = vec![server.ensure_up(&project.events).await.unwrap_err()];
+    errors.push(server.reset_data(&project.events, true).await.unwrap_err());
+    errors.push(server.undo_data(&project.events).await.unwrap_err());
+    errors.push(server.remove(&project.events, true).await.unwrap_err());
+    let state = docker(&[
+        "inspect",
+        &project.container(),
+        "--format",
+        "{{.State.Status}}",
+    ]);
+    docker(&["rm", "-fv", &other]).unwrap();
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        assert!(error.message().contains(&other), "{error}");
+        assert!(error.message().contains(IMAGE), "{error}");
+        let stop = format!("docker stop {other}");
+        assert!(error.hint_text().unwrap().contains(&stop), "{error}");
+    }
+    assert_eq!(state.unwrap(), "exited");
+
+    // An application that mounts the whole project is no server; a server there is one.
+    let mount = format!("{}:/app", project.folder("").display());
+    start(&mount, &other, &["sleep", "60"]);
+    let target = server.ensure_up(&project.events).await;
+    docker(&["rm", "-fv", &other]).unwrap();
+    assert!(!marked(&target.unwrap()).await);
+    server.stop(&project.events).await.unwrap();
+    start(&mount, &other, &[]);
+    let error = server.ensure_up(&project.events).await;
+    docker(&["rm", "-fv", &other]).unwrap();
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Refused);
+    assert!(marked(&server.undo_data(&project.events).await.unwrap().target).await);
+    server.remove(&project.events, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_was_deleted_under_the_running_server_begins_anew() {
+    let mut project = TestProject::docker("hollow");
+    let folder = project.folder("pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    let delete = || {
+        in_folder(&folder, "find /x -mindepth 1 -delete");
+        std::fs::remove_dir(&folder).unwrap();
+    };
+    delete();
+    let target = server.ensure_up(&project.events).await.unwrap();
+    assert!(!marked(&target).await);
+    assert!(project.notes().contains("is gone"), "{}", project.notes());
+
+    mark(&target).await;
+    delete();
+    let reset = server.reset_data(&project.events, false).await.unwrap();
+    let DataReset::Fresh { target, aside } = reset else {
+        panic!("a folder can be reset");
+    };
+    assert!(!marked(&target).await && aside.is_none());
+    server.finish_reset().await.unwrap();
+
+    // Emptied only: the container still has the same folder.
+    in_folder(&folder, "find /x -mindepth 1 -delete");
+    server.ensure_up(&project.events).await.unwrap();
+    server.remove(&project.events, true).await.unwrap();
+    assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn data_is_kept_where_newer_images_have_it() {
     let mut project = TestProject::docker("layout");
     let tag = format!("{}:layout", project.container());

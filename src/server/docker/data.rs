@@ -297,6 +297,7 @@ impl Docker {
             folder.display()
         ));
         // Whatever is to be moved, nobody may work in it.
+        self.refuse_shared().await?;
         let found = self.find().await?;
         let image = self.helper_image(found.as_ref(), events).await?;
         self.halt(state).await?;

@@ -5,6 +5,7 @@ mod container;
 mod data;
 mod engine;
 mod folder;
+mod guard;
 mod helper;
 mod image;
 mod reset;

@@ -23,6 +23,7 @@ impl Docker {
             });
         }
         let mut state = self.load()?;
+        self.refuse_shared().await?;
         self.heal(&mut state, events).await?;
         let found = self.find().await?;
         // Whatever could fail for want of an image fails before anything is changed.
@@ -171,6 +172,10 @@ impl Docker {
                 aside.place
             )));
         }
+        self.refuse_shared().await?;
+        if self.folder().is_some() {
+            self.refuse_shared_folder(aside.place.as_ref()).await?;
+        }
         let task = events.begin("bringing the data directory back", None);
         self.retire(&mut state, &image.name).await?;
         let Some(slot) = self.slot_mut(&mut state) else {
@@ -246,6 +251,7 @@ impl Docker {
         if !kept.ours {
             return Err(refused("devdb did not make the data directory in it"));
         }
+        self.refuse_shared_folder(folder).await?;
         let image = self.helper_image(None, &Events::silent()).await?;
         match folder::look(&self.docker, &self.config, &image, folder).await? {
             Content::Data {

@@ -80,7 +80,17 @@ impl Docker {
         found: Option<Found>,
         events: &Events,
     ) -> Result<Target, Failure> {
+        self.refuse_shared().await?;
         let mut found = found;
+        if let Some(there) = &found
+            && self.is_hollow(state, there).await?
+        {
+            self.begin_anew(state, events);
+            state.save()?;
+            // There is nothing that it could write out.
+            container::remove(&self.docker, &self.name).await?;
+            found = None;
+        }
         if let Some(there) = &found
             && !there.running
             && there.started.is_some()
