@@ -36,7 +36,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
         None => {
             let root = project::find_root(&surroundings.folder);
             let file = root.join("devdb.toml");
-            (root, file.is_file().then_some(file))
+            (root, file.exists().then_some(file))
         }
     };
     if let Some(path) = &toml {
@@ -71,17 +71,21 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
         found.push(format!("no setting is called {name}{near}"));
     }
 
+    let written: Vec<&str> = layers.iter().map(|(key, _)| key).collect();
     let service = compose_service(&root, &variables, toml.is_some(), &mut layers)?;
-    let before_detection: Vec<&str> = layers.iter().map(|(key, _)| key).collect();
     let mut with_detection = layers.clone();
     detect::migrations(&root, &mut with_detection);
+    detect::wanted_schema(&root, &mut with_detection);
     if toml.is_none() {
         detect::urls(&env_file, &mut with_detection);
     }
     for (key, entry) in with_detection.iter() {
         if let Origin::Detected(what) = &entry.origin
-            && !before_detection.contains(&key)
-            && !matches!(key, "migrations.dir" | "database.password")
+            && !written.contains(&key)
+            && !matches!(
+                key,
+                "migrations.dir" | "database.password" | "database.user"
+            )
         {
             found.push(format!("{key} = {} ({what})", entry.value));
         }
@@ -243,10 +247,11 @@ fn compose_service(
     }
     let user = service.user.clone().unwrap_or_else(|| "postgres".into());
     // The official image names the database after the user where nothing is said.
-    put(
-        "database.name",
-        text(service.database.as_ref().unwrap_or(&user)),
-    );
+    // Without a name the image takes the user's, and `postgres` is the server's own database.
+    let name = service.database.as_ref().unwrap_or(&user);
+    if name != "postgres" {
+        put("database.name", text(name));
+    }
     if let Some(password) = &service.password {
         put("database.password", text(password));
     }
@@ -512,13 +517,11 @@ fn migrations(root: &Path, layers: &Layers) -> Result<Option<Migrations>> {
         ))
         .hint("create it, for example from a database: `pg_dump --schema-only`"));
     }
-    let found_schema =
-        || Some(root.join("schema.sql")).filter(|p| tool == Tool::Sqlx && p.exists());
     Ok(Some(Migrations {
         tool,
         dir,
         run: layers.list("migrations.run"),
-        schema: written_schema.or_else(found_schema),
+        schema: written_schema,
         table: layers
             .text("migrations.table")
             .unwrap_or("_sqlx_migrations")
@@ -534,6 +537,17 @@ fn env(layers: &Layers) -> Result<Vec<(String, EnvValue)>> {
         .map("env")
         .into_iter()
         .map(|(name, value)| {
+            let origin = layers.origin("env").unwrap_or(&Origin::Default);
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if name.starts_with(|c: char| c.is_ascii_digit())
+                || !name.chars().all(fits)
+                || name.is_empty()
+            {
+                return Err(Error::usage(format!(
+                    "{origin}: {name:?} cannot be the name of a variable"
+                ))
+                .hint("letters, digits and _ make a name"));
+            }
             let is_scheme = value.starts_with("postgres")
                 && value
                     .chars()
@@ -542,7 +556,6 @@ fn env(layers: &Layers) -> Result<Vec<(String, EnvValue)>> {
                 return Ok((name, EnvValue::Url(value)));
             }
             if let Some(part) = super::env::unknown_part(&value) {
-                let origin = layers.origin("env").unwrap_or(&Origin::Default);
                 return Err(Error::usage(format!(
                     "{origin}: env.{name} = {value:?} has the unknown part {{{part}}}"
                 ))

@@ -2,7 +2,7 @@
 //! dropped and made again, a column lets go of its enum while that is made anew, an index goes
 //! with its table unasked. Knows no kind; what it does follows from needs and from the rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::diff;
 use super::model::{Dependents, Id, Object, Schema};
@@ -31,6 +31,7 @@ pub(super) struct Context<'a> {
     /// Objects that stand aside under another name until their columns have moved over.
     aside: BTreeSet<Id>,
     dependents: Dependents<'a>,
+    wanted_dependents: Dependents<'a>,
 }
 
 impl<'a> Context<'a> {
@@ -45,6 +46,7 @@ impl<'a> Context<'a> {
             apart,
             aside: BTreeSet::new(),
             dependents: Dependents::of(from),
+            wanted_dependents: Dependents::of(to),
         };
         let mut todo: Vec<Id> = Vec::new();
         for change in diff::diff(from, to) {
@@ -213,6 +215,11 @@ impl<'a> Context<'a> {
         self.dependents.on(id)
     }
 
+    /// Objects that shall need `id`.
+    pub fn wanted_dependents(&self, id: &Id) -> impl Iterator<Item = &'a Object> + '_ {
+        self.wanted_dependents.on(id).map(|(object, _)| object)
+    }
+
     /// The one whose step makes it: itself, or the whole that it is made with.
     fn maker(&self, object: &Object) -> Id {
         let mut id = object.id.clone();
@@ -291,26 +298,41 @@ impl<'a> Context<'a> {
                 }
             }
         }
-        for (part, whole) in made {
-            // A view that is replaced makes its new columns, too.
-            let altered = self.fates.get(&whole) == Some(&Fate::Alter);
-            let makes = |s: &&mut Step| {
-                s.makes.contains(&whole)
-                    || (altered && s.action == Action::Alter && s.object == whole)
-            };
-            for step in steps.iter_mut().filter(makes) {
-                step.makes.push(part.clone());
-            }
-        }
-        for (part, whole) in gone {
-            let whole = self.old(&whole);
-            for step in steps.iter_mut().filter(|s| s.destroys.contains(&whole)) {
-                step.destroys.push(part.clone());
-            }
-        }
+        self.add_parts(&mut steps, made, gone);
         self.connect(&mut steps);
         let claims = self.claims(&steps);
         (steps, claims)
+    }
+
+    /// Tells each step which parts it makes and drops besides its object. Both lists are pairs of
+    /// a part and the whole that it is made or dropped with.
+    fn add_parts(&self, steps: &mut [Step], made: Vec<(Id, Id)>, gone: Vec<(Id, Id)>) {
+        let mut makers: HashMap<Id, Vec<usize>> = HashMap::new();
+        let mut destroyers: HashMap<Id, Vec<usize>> = HashMap::new();
+        for (i, step) in steps.iter().enumerate() {
+            for id in &step.makes {
+                makers.entry(id.clone()).or_default().push(i);
+            }
+            for id in &step.destroys {
+                destroyers.entry(id.clone()).or_default().push(i);
+            }
+            // A view that is replaced makes its new columns, too.
+            if step.action == Action::Alter {
+                makers.entry(step.object.clone()).or_default().push(i);
+            }
+        }
+        for (part, whole) in made {
+            for &i in makers.get(&whole).into_iter().flatten() {
+                if self.created(&whole) == (steps[i].action == Action::Create) {
+                    steps[i].makes.push(part.clone());
+                }
+            }
+        }
+        for (part, whole) in gone {
+            for &i in destroyers.get(&self.old(&whole)).into_iter().flatten() {
+                steps[i].destroys.push(part.clone());
+            }
+        }
     }
 
     /// Renames the old one, makes the new one, and drops the old one when nobody holds on to it.

@@ -28,7 +28,7 @@ pub struct Hazard {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum HazardKind {
     /// Rows or values go away.
     DataLoss,

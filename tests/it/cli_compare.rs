@@ -130,6 +130,7 @@ async fn diff_prints_sql_that_is_proved_and_can_be_denied() {
     ----- stderr -----
     ✓ replaying migrations: 1 migration
     ✓ proving the plan on a clone: it leads to the wanted schema
+    hazard: column public.notes.body → title may be a rename: --rename public.notes.body=title keeps what is in it, a line public.notes.body!=title in devdb.renames says that it is none
     ✓ baseline → wanted: 3 steps; proved on a clone
     ");
     assert_snapshot!(project.devdb(&["diff", "baseline", "wanted", "--deny", "data-loss"]).show(), @"

@@ -228,17 +228,17 @@ async fn what_is_not_modelled_is_named() {
     let database = TestDatabase::new("unmodelled").await;
     let mut session = database.connect().await;
     let statements = [
-        "create type shell",
-        "create function shell_in(cstring) returns shell language internal immutable strict as 'int4in'",
-        "create function shell_out(shell) returns cstring language internal immutable strict as 'int4out'",
-        "create type shell (input = shell_in, output = shell_out, like = int4)",
+        "create type mybase",
+        "create function mybase_in(cstring) returns mybase language internal immutable strict as 'int4in'",
+        "create function mybase_out(mybase) returns cstring language internal immutable strict as 'int4out'",
+        "create type mybase (input = mybase_in, output = mybase_out, like = int4)",
         "create extension pg_trgm",
-        "create table t(a int not null, t text, c shell)",
+        "create table t(a int not null, t text, c mybase)",
     ];
     for statement in statements {
         session.execute(statement).await.unwrap();
     }
     let read = schema::read(&mut session).await.unwrap();
     let names: Vec<String> = read.unmodelled.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["type public.shell"]);
+    assert_eq!(names, ["type public.mybase"]);
 }

@@ -1,13 +1,12 @@
-//! Columns of tables, and their defaults.
+//! Columns of tables.
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, sequences, table_of, tables};
+use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables};
 
 pub(in super::super) struct Columns;
-pub(in super::super) struct Defaults;
 
 fn table_id(part: &Id) -> Id {
     part.beside(Kind::Table, "")
@@ -257,7 +256,7 @@ impl Rules for Columns {
             if from.flag("_in_key") {
                 return Alter::RebuildWhole(table);
             }
-            steps.push(retype(cx, from, to, retyped));
+            steps.push(retype::step(cx, from, to, retyped));
         }
         if was.is_some() && is.is_some() && changed.has("expression") {
             let sql = alter(&format!("SET EXPRESSION AS ({})", to.get("expression")));
@@ -303,7 +302,7 @@ impl Rules for Columns {
             | Kind::Procedure
             | Kind::Publication => true,
             Kind::Column => dependent.text("expression").is_some(),
-            Kind::Default => !default_survives(from, to),
+            Kind::Default => !retype::default_survives(from, to),
             Kind::Constraint => {
                 dependent.get("form") == "foreign key" && from.text("_base") != to.text("_base")
             }
@@ -320,126 +319,6 @@ fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object, names: &[&
     names
         .iter()
         .all(|name| old.text(name) == from.text(name) && new.text(name) == to.text(name))
-}
-
-/// Defaults that Postgres converts by itself when numbers or texts change among themselves.
-fn default_survives(from: &Object, to: &Object) -> bool {
-    const NUMBERS: &[&str] = &[
-        "smallint",
-        "integer",
-        "bigint",
-        "numeric",
-        "real",
-        "double precision",
-    ];
-    const TEXTS: &[&str] = &["text", "character varying"];
-    let (from, to) = (from.get("_base"), to.get("_base"));
-    from == to && !from.contains('.')
-        || [NUMBERS, TEXTS]
-            .iter()
-            .any(|group| group.contains(&from) && group.contains(&to))
-}
-
-fn retype(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Step {
-    let name = text::ident(to.id.part());
-    let mut sql = format!(
-        "{} ALTER COLUMN {name} TYPE {}",
-        alter_table(cx, &to.id),
-        to.get("type")
-    );
-    if let Some(collation) = to.text("collation") {
-        sql.push_str(&format!(" COLLATE {collation}"));
-    }
-    let foreign = table_of(cx, &to.id).is_some_and(|t| t.get("form") == "foreign");
-    let using = if foreign {
-        None
-    } else {
-        using(cx, from, to, same_name)
-    };
-    if let Some(using) = &using {
-        sql.push_str(&format!(" USING {using}"));
-    }
-    let table = table_id(&to.id);
-    let mut step = Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
-    if !foreign && !only_widens(from, to) {
-        step = step.rewriting(&table);
-        if using.is_some() || narrows(from, to) {
-            let message = format!(
-                "fails where a value of {} is not one of type {}",
-                to.id,
-                to.get("type")
-            );
-            step = step.hazard(HazardKind::DependsOnRows, message);
-        }
-    }
-    step
-}
-
-/// How old values become new ones, where Postgres does not know it by itself.
-fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Option<String> {
-    let name = text::ident(to.id.part());
-    let wanted = to.get("type");
-    let (old, new) = (from.get("_base"), to.get("_base"));
-    if same_name && old == new {
-        // The type has the same name and is another one: through its text.
-        let array = if wanted.ends_with("[]") { "[]" } else { "" };
-        return Some(format!("{name}::text{array}::{wanted}"));
-    }
-    if old == new {
-        return None;
-    }
-    let is_text = |t: &str| matches!(t, "text" | "character varying" | "character" | "name");
-    let cast = |from: &str, to: &str| {
-        cx.from
-            .casts
-            .get(&(from.to_owned(), to.to_owned()))
-            .copied()
-    };
-    let element = |t: &str| t.strip_suffix("[]").unwrap_or(t).to_owned();
-    let both_arrays = old.ends_with("[]") == new.ends_with("[]");
-    match cast(&element(old), &element(new)) {
-        Some('i' | 'a') if both_arrays => None,
-        Some(_) if both_arrays => Some(format!("{name}::{wanted}")),
-        _ if is_text(new) && !old.ends_with("[]") => None,
-        _ if is_text(old) || (both_arrays && is_text(&element(old))) => {
-            Some(format!("{name}::{wanted}"))
-        }
-        _ if both_arrays && old.ends_with("[]") => Some(format!("{name}::text[]::{wanted}")),
-        _ => Some(format!("{name}::text::{wanted}")),
-    }
-}
-
-/// Changes of type that touch no row: a longer varchar, varchar to text.
-fn only_widens(from: &Object, to: &Object) -> bool {
-    if from.text("collation") != to.text("collation") && from.text("type") == to.text("type") {
-        return true;
-    }
-    let length = |t: &Object| {
-        let text = t.get("type").strip_prefix("character varying")?;
-        match text {
-            "" => Some(u32::MAX),
-            _ => text.trim_matches(['(', ')']).parse().ok(),
-        }
-    };
-    match (length(from), length(to)) {
-        (Some(old), Some(new)) => new >= old,
-        (Some(_), None) => to.get("type") == "text",
-        (None, Some(u32::MAX)) => from.get("type") == "text",
-        _ => false,
-    }
-}
-
-/// The same type with other limits, or a smaller number.
-fn narrows(from: &Object, to: &Object) -> bool {
-    let size = |t: &str| {
-        ["smallint", "integer", "bigint", "numeric"]
-            .iter()
-            .position(|n| *n == t)
-    };
-    match (size(from.get("_base")), size(to.get("_base"))) {
-        (Some(old), Some(new)) if old != new => new < old,
-        _ => from.get("_base") == to.get("_base") || to.get("_base") == "character varying",
-    }
 }
 
 fn nullability(
@@ -553,44 +432,4 @@ pub(super) fn storage(cx: &Context, from: Option<&Object>, to: &Object, steps: &
     if !reset.is_empty() {
         push(format!("{column} RESET ({})", reset.join(", ")));
     }
-}
-
-impl Rules for Defaults {
-    fn maker(&self, cx: &Context, default: &Object) -> Option<Id> {
-        let column = default.id.beside(Kind::Column, default.id.part());
-        (cx.created(&column) && !cx.is_apart(&default.id)
-            // What a parent's statement makes has the parent's default, or none.
-            && cx.to.get(&column).is_some_and(|c| Columns.maker(cx, c).is_none_or(|m| m.kind() == Kind::Table)))
-        .then_some(column)
-    }
-
-    fn create(&self, cx: &Context, default: &Object) -> Vec<Step> {
-        vec![set_default(cx, default)]
-    }
-
-    fn drop(&self, cx: &Context, default: &Object) -> Vec<Step> {
-        let sql = format!(
-            "{} ALTER COLUMN {} DROP DEFAULT",
-            alter_only(cx, &default.id),
-            text::ident(default.id.part())
-        );
-        vec![Step::drop(&default.id, sql)]
-    }
-
-    fn alter(&self, cx: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
-        let mut step = set_default(cx, to);
-        step.action = super::super::plan::Action::Alter;
-        step.makes.clear();
-        Alter::Steps(vec![step])
-    }
-}
-
-fn set_default(cx: &Context, default: &Object) -> Step {
-    let sql = format!(
-        "{} ALTER COLUMN {} SET DEFAULT {}",
-        alter_only(cx, &default.id),
-        text::ident(default.id.part()),
-        default.get("definition")
-    );
-    Step::create(&default.id, sql)
 }

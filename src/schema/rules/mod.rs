@@ -5,6 +5,7 @@
 
 mod columns;
 mod constraints;
+mod defaults;
 mod details;
 mod foreign;
 mod indexes;
@@ -13,6 +14,7 @@ mod operators;
 mod privileges;
 mod publications;
 mod relations;
+mod retype;
 mod routines;
 mod search;
 mod sequences;
@@ -170,7 +172,7 @@ pub(super) fn of(kind: Kind) -> &'static dyn Rules {
         Kind::Sequence => &sequences::Sequences,
         Kind::Table => &tables::Tables,
         Kind::Column => &columns::Columns,
-        Kind::Default => &columns::Defaults,
+        Kind::Default => &defaults::Defaults,
         Kind::Constraint => &constraints::Constraints,
         Kind::Index => &indexes::Indexes,
         Kind::Statistics => &relations::ExtendedStatistics,

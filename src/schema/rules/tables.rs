@@ -2,7 +2,7 @@
 //! made together with their table where nothing stands against it.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object, Schema};
+use super::super::model::{Id, Kind, Object};
 use super::super::plan::{Action, HazardKind, LockMode, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, columns, constraints};
@@ -254,6 +254,10 @@ pub(super) fn attached(table: &Id) -> Id {
     table.beside(Kind::Table, "\u{1}attached")
 }
 
+fn is_index(id: &Id) -> bool {
+    id.kind() == Kind::Index
+}
+
 fn attach(cx: &Context, table: &Object) -> Step {
     let parents = parents(table);
     let Some((parent, parent_id)) = parents.first() else {
@@ -274,9 +278,8 @@ fn attach(cx: &Context, table: &Object) -> Step {
     }
     step.needs
         .extend(cx.to.parts(parent_id, Kind::Column).map(|o| o.id.clone()));
-    let indexes = indexes_of(cx.to, &table.id).filter(|o| o.text("parent").is_some());
-    // An index made on a parent that is made later finds no child yet: it is attached by itself.
-    step.needs.extend(indexes.map(|o| o.id.clone()));
+    let indexes = cx.wanted_dependents(&table.id).map(|o| o.id.clone());
+    step.needs.extend(indexes.filter(is_index));
     step
 }
 
@@ -320,14 +323,6 @@ pub(super) fn unlinked_children(cx: &Context, table: &Id) -> Vec<Id> {
         .collect()
 }
 
-/// Indexes and constraints of a table in one schema.
-fn indexes_of<'a>(schema: &'a Schema, table: &Id) -> impl Iterator<Item = &'a Object> {
-    let whole = [table.schema().to_owned(), table.name().to_owned()];
-    schema
-        .objects()
-        .filter(move |o| o.id.kind() == Kind::Index && o.list("_table") == whole)
-}
-
 /// Lets go of parents and takes others.
 fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
     let (old, new) = (parents(from), parents(to));
@@ -351,8 +346,11 @@ fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
                     .extend(cx.from.parts(table, kind).map(|o| o.id.clone()));
             }
             if is_partition(from) {
-                step.releases
-                    .extend(indexes_of(cx.from, table).map(|o| o.id.clone()));
+                step.releases.extend(
+                    cx.dependents(table)
+                        .map(|(o, _)| o.id.clone())
+                        .filter(is_index),
+                );
             }
         }
         steps.push(step);

@@ -96,7 +96,8 @@ impl<'a> Desk<'a> {
             let server = self.context.server().await?;
             let maintenance = server.ensure_up(&self.context.events).await?;
             provision::allow_databases(self.context.config(), "create scratch databases")?;
-            self.workshop = Some(Workshop::open(&maintenance, &self.context.names()).await?);
+            self.workshop =
+                Some(Workshop::open(&maintenance, &self.context.names(), server.is_ours()).await?);
         }
         self.workshop
             .as_mut()

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::migrations::MigrationTool;
 
 use super::super::{Context, ready};
-use super::{GenerateOptions, Generated, from_base, unproved};
+use super::{GenerateOptions, Generated, from_base, replay, unproved};
 
 pub async fn generate(
     context: &Context,
@@ -23,7 +23,7 @@ pub async fn generate(
     let head = from_base(context, workshop, "head").await?;
     let variables = context.variables(&head.target);
     let mut tool = context.tool()?;
-    ready::apply(context, &mut tool, &head.target, None).await?;
+    replay(context, &mut tool, &head).await?;
 
     let before = files(&dir)?;
     if let MigrationTool::Command(command) = &tool {

@@ -15,11 +15,12 @@ use serde::Serialize;
 use crate::config::Tool;
 use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, ErrorKind, Result};
+use crate::migrations::MigrationTool;
 use crate::postgres;
 use crate::schema::HazardKind;
 
 use super::renames::Decisions;
-use super::{Context, provision};
+use super::{Context, provision, ready};
 
 /// What came out.
 #[derive(Debug, Serialize)]
@@ -93,7 +94,7 @@ pub async fn generate(
     let server = context.server().await?;
     let maintenance = server.ensure_up(&context.events).await?;
     provision::allow_databases(context.config(), "create scratch databases")?;
-    let mut workshop = Workshop::open(&maintenance, &context.names()).await?;
+    let mut workshop = Workshop::open(&maintenance, &context.names(), server.is_ours()).await?;
     let result = match migrations.tool {
         Tool::Sqlx => sqlx::generate(context, &mut workshop, message, options).await,
         Tool::Alembic => alembic::generate(context, &mut workshop, message, options).await,
@@ -104,6 +105,23 @@ pub async fn generate(
     closed?;
     generated.started = Some(started);
     Ok(generated.done())
+}
+
+/// Replays the chain in a scratch database.
+async fn replay(context: &Context, tool: &mut MigrationTool, scratch: &Scratch) -> Result<()> {
+    let ran = ready::apply(context, tool, &scratch.target, None).await;
+    ran.map(|_| ()).map_err(|error| {
+        // 42710 duplicate_object, for roles: the dev database's own replay made it already.
+        let role = error
+            .postgres()
+            .is_some_and(|p| p.code == "42710" && p.message.starts_with("role "));
+        match role {
+            true => error.hint(
+                "roles belong to the whole server, where the dev database made this one already: make it only where it is missing (a `do` block that looks into pg_roles)",
+            ),
+            false => error,
+        }
+    })
 }
 
 /// A scratch database with what stands in the dev database before the first migration.

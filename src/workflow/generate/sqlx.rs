@@ -14,7 +14,7 @@ use crate::schema::{self, Plan, Schema};
 use super::super::compare::{deny, lines, read_project};
 use super::super::renames::{self, Decisions, Settled, undecided};
 use super::super::{Context, provision, ready};
-use super::{GenerateOptions, Generated, from_base, in_session, unproved};
+use super::{GenerateOptions, Generated, from_base, in_session, replay, unproved};
 
 pub async fn generate(
     context: &Context,
@@ -27,7 +27,7 @@ pub async fn generate(
     let wanted_files = schema_files(migrations.schema.as_deref())?;
 
     let head = from_base(context, workshop, "head").await?;
-    ready::apply(context, &mut context.tool()?, &head.target, None).await?;
+    replay(context, &mut context.tool()?, &head).await?;
     let wanted = from_base(context, workshop, "wanted").await?;
     in_session(&wanted, async |connection| {
         for file in &wanted_files {
