@@ -17,7 +17,7 @@ fn in_folder(folder: &std::path::Path, script: &str) {
         &mount,
         "--entrypoint",
         "sh",
-        IMAGE,
+        &IMAGE,
         "-c",
         script,
     ])
@@ -151,7 +151,7 @@ async fn an_automatic_port_gives_way() {
 async fn a_foreign_container_of_that_name_is_refused() {
     let project = TestProject::docker("name");
     let name = project.container();
-    docker(&["create", "--name", &name, IMAGE]).unwrap();
+    docker(&["create", "--name", &name, &IMAGE]).unwrap();
     let server = project.open().await;
     let up = server.ensure_up(&project.events).await.unwrap_err();
     let remove = server.remove(&project.events, true).await.unwrap_err();
@@ -315,7 +315,7 @@ async fn data_of_another_major_version_is_recognised_before_the_start() {
         &mount,
         "--entrypoint",
         "sh",
-        IMAGE,
+        &IMAGE,
         "-c",
         "echo 15 > /data/PG_VERSION",
     ])
@@ -654,7 +654,7 @@ async fn a_folder_that_another_container_uses_is_left_alone() {
     let start = |mount: &str, name: &str, command: &[&str]| {
         let mut arguments = vec!["run", "-d", "--rm", "--name", name, "--label", &owner];
         arguments.extend(["-e", "POSTGRES_PASSWORD=x", "-v", mount]);
-        arguments.push(IMAGE);
+        arguments.push(&IMAGE);
         arguments.extend(command);
         docker(&arguments).unwrap();
     };
@@ -674,7 +674,7 @@ async fn a_folder_that_another_container_uses_is_left_alone() {
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         assert!(error.message().contains(&other), "{error}");
-        assert!(error.message().contains(IMAGE), "{error}");
+        assert!(error.message().contains(IMAGE.as_str()), "{error}");
         let stop = format!("docker stop {other}");
         assert!(error.hint_text().unwrap().contains(&stop), "{error}");
     }
@@ -733,7 +733,8 @@ async fn data_is_kept_where_newer_images_have_it() {
     let tag = format!("{}:layout", project.container());
     let dockerfile = project.folder("Dockerfile");
     let text = format!(
-        "FROM {IMAGE}\nENV PGDATA=/var/lib/postgresql/18/docker\nVOLUME /var/lib/postgresql\n"
+        "FROM {}\nENV PGDATA=/var/lib/postgresql/18/docker\nVOLUME /var/lib/postgresql\n",
+        *IMAGE
     );
     std::fs::write(&dockerfile, text).unwrap();
     docker(&[
