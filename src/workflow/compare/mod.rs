@@ -3,8 +3,10 @@
 mod drift;
 mod filter;
 mod git;
+mod report;
 mod schemas;
 mod side;
+mod tables;
 
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
@@ -20,6 +22,7 @@ use super::{Context, provision};
 
 pub use drift::{Drift, drift, keep_drift};
 pub use filter::Filter;
+pub use report::graph;
 pub use schemas::{Dump, dump};
 pub use side::Side;
 pub(super) use side::read_project;
@@ -37,6 +40,9 @@ pub struct Difference {
     pub plan: Plan,
     /// Whether the plan was applied to a clone and read back equal.
     pub proved: bool,
+    /// The whole as one HTML file, where it was asked for.
+    #[serde(skip)]
+    pub html: Option<String>,
     /// Seconds.
     pub took: f64,
 }
@@ -49,6 +55,8 @@ pub struct DiffOptions {
     pub deny: Vec<HazardKind>,
     /// Whether to prove the plan on a clone.
     pub prove: bool,
+    /// Whether to make a page of it.
+    pub html: bool,
 }
 
 /// Compares two sides and plans the way from the one to the other.
@@ -126,12 +134,22 @@ impl<'a> Desk<'a> {
         if proved {
             self.prove(&a, &b, &plan).await?;
         }
+        let changes = schema::diff(&a, &b);
+        let html = options.html.then(|| {
+            crate::report::html(&crate::report::Report {
+                from: from.to_string(),
+                to: to.to_string(),
+                proved,
+                ..report::report(&a, &b, &changes, &plan)
+            })
+        });
         Ok(Difference {
             from: from.to_string(),
             to: to.to_string(),
-            changes: lines(&schema::diff(&a, &b)),
+            changes: lines(&changes),
             plan,
             proved,
+            html,
             took: 0.0,
         })
     }
