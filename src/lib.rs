@@ -12,6 +12,7 @@ pub mod event;
 pub mod excerpt;
 pub mod migrations;
 pub mod postgres;
+pub mod report;
 pub mod schema;
 pub mod server;
 pub mod workflow;

@@ -123,11 +123,11 @@ pub enum Command {
 
     /// The SQL that leads from one schema to another
     #[command(
-        after_help = "Sides: dev, baseline, baseline:ID, wanted, empty, git:REV (the chain as of a commit), git:REV:PATH (SQL files),\na Postgres URL, an SQL file or folder, a pg_dump file.\n\nExamples:\n  devdb diff baseline wanted\n  devdb diff git:main baseline --summary\n  devdb diff old.sql new.sql --deny data-loss\n  devdb diff postgresql://localhost/a postgresql://localhost/b --exit-code"
+        after_help = "Sides: dev, baseline, baseline:ID, wanted, empty, git:REV (the chain as of a commit), git:REV:PATH (SQL files),\na Postgres URL, an SQL file or folder, a pg_dump file.\n\nExamples:\n  devdb diff baseline wanted\n  devdb diff git:main baseline --summary\n  devdb diff old.sql new.sql --deny data-loss\n  devdb diff git:main baseline --html diff.html\n  devdb diff postgresql://localhost/a postgresql://localhost/b --exit-code"
     )]
     Diff(Diff),
 
-    /// Print a schema as text that is the same for the same schema
+    /// A schema as text or as a picture, the same for the same schema
     #[command(subcommand)]
     Schema(Schema),
 
@@ -236,6 +236,10 @@ pub struct Diff {
     #[arg(long, value_name = "PATTERN")]
     pub filter: Vec<String>,
 
+    /// Write a page with the changes, the plan and a picture of the tables into this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+
     /// Do not prove the plan on a clone
     #[arg(long)]
     pub no_proof: bool,
@@ -259,6 +263,33 @@ pub struct PlanOptions {
 pub enum Schema {
     /// SQL that makes a schema from nothing
     Dump(Dump),
+
+    /// Its tables and foreign keys as a diagram in Mermaid or Graphviz
+    #[command(
+        after_help = "Sides are those of `devdb diff`.\n\nExamples:\n  devdb schema graph > schema.mmd\n  devdb schema graph baseline --format dot | dot -Tsvg > schema.svg\n  devdb schema graph --filter 'billing.*'"
+    )]
+    Graph(Graph),
+}
+
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// Which schema: a side as of `devdb diff`
+    #[arg(default_value = "dev")]
+    pub side: String,
+
+    /// The language of the diagram
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub format: GraphFormat,
+
+    /// Only objects that fit, by kind, schema or name; `!` in front leaves out (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    Mermaid,
+    Dot,
 }
 
 #[derive(Debug, Args)]

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
-use super::args::{self, Cli, Command, DriftSql, EnvFormat, Global};
+use super::args::{self, Cli, Command, DriftSql, EnvFormat, Global, GraphFormat};
 use super::show;
 use super::ui::Ui;
 use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
+use crate::report;
 use crate::schema::HazardKind;
 use crate::workflow::{
     self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, Side,
@@ -190,6 +191,16 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             }
             show::unmodelled(ui, &dump.unmodelled);
         }
+        Command::Schema(args::Schema::Graph(args)) => {
+            let side = Side::parse(&args.side, &current_folder()?)?;
+            let filter = Filter::new(args.filter);
+            let graph = workflow::graph(&context(ui, global)?, &side, &filter).await?;
+            match args.format {
+                _ if ui.json => ui.print_json(&graph),
+                GraphFormat::Mermaid => ui.data(report::mermaid(&graph).trim_end()),
+                GraphFormat::Dot => ui.data(report::dot(&graph).trim_end()),
+            }
+        }
         Command::Up => {
             let up = workflow::up(&context(ui, global)?).await?;
             show::up(ui, &up);
@@ -266,12 +277,17 @@ async fn diff(ui: &Ui, context: &Context, args: args::Diff) -> Result<ExitCode> 
         deny: hazards(&args.plan.deny)?,
         prove: !args.no_proof,
         renames: decisions(ui, context, &args.plan.rename)?,
+        html: args.html.is_some(),
     };
     let (from, to) = (
         Side::parse(&args.from, &here)?,
         Side::parse(&args.to, &here)?,
     );
     let difference = workflow::diff(context, &from, &to, &options).await?;
+    if let (Some(file), Some(html)) = (&args.html, &difference.html) {
+        std::fs::write(here.join(file), html)
+            .named(format_args!("cannot write {}", file.display()))?;
+    }
     show::difference(ui, &difference, args.summary);
     Ok(found(args.exit_code && !difference.plan.is_empty()))
 }

@@ -15,7 +15,7 @@ mod server;
 mod status;
 
 pub use compare::{
-    DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, keep_drift,
+    DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, graph, keep_drift,
 };
 pub use context::Context;
 pub use generate::{GenerateOptions, Generated, generate};

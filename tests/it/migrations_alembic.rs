@@ -513,7 +513,7 @@ async fn several_heads_are_found_before_anything_runs() {
     let error = fixture.migrate(&mut alembic, None).await.unwrap_err();
     insta::assert_snapshot!(fixture.shown(&error), @r#"
     the chain has 2 heads: left (Ann adds tags), right (Ben adds labels)
-    hint: join them with `alembic merge -m "merge" left right`, or name one with --to (`--to heads` for all)
+    hint: join them with `alembic merge -m "merge" left right`
     "#);
     let mut connection = fixture.database.connect().await;
     assert_eq!(value(&mut connection, TABLES).await, "");

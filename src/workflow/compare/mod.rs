@@ -3,8 +3,10 @@
 mod drift;
 mod filter;
 mod git;
+mod report;
 mod schemas;
 mod side;
+mod tables;
 
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
@@ -21,6 +23,7 @@ use super::{Context, provision};
 
 pub use drift::{Drift, drift, keep_drift};
 pub use filter::Filter;
+pub use report::graph;
 pub use schemas::{Dump, dump};
 pub use side::Side;
 pub(super) use side::read_project;
@@ -40,6 +43,9 @@ pub struct Difference {
     pub plan: Plan,
     /// Whether the plan was applied to a clone and read back equal.
     pub proved: bool,
+    /// The whole as one HTML file, where it was asked for.
+    #[serde(skip)]
+    pub html: Option<String>,
     /// Seconds.
     pub took: f64,
 }
@@ -53,6 +59,8 @@ pub struct DiffOptions {
     /// Whether to prove the plan on a clone.
     pub prove: bool,
     pub renames: Decisions,
+    /// Whether to make a page of it.
+    pub html: bool,
 }
 
 /// Compares two sides and plans the way from the one to the other.
@@ -132,6 +140,16 @@ impl<'a> Desk<'a> {
         if proved {
             self.prove(&a, &b, &plan).await?;
         }
+        // Renamed things are the same things: both sides are told under the new names.
+        let changes = schema::diff(&settled.after, &b);
+        let html = options.html.then(|| {
+            crate::report::html(&crate::report::Report {
+                from: from.to_string(),
+                to: to.to_string(),
+                proved,
+                ..report::report(&settled.after, &b, &changes, &plan)
+            })
+        });
         Ok(Difference {
             from: from.to_string(),
             to: to.to_string(),
@@ -139,11 +157,12 @@ impl<'a> Desk<'a> {
                 .done
                 .iter()
                 .map(|r| format!("~ {r}"))
-                .chain(lines(&schema::diff(&settled.after, &b)))
+                .chain(lines(&changes))
                 .collect(),
             undecided: settled.open.iter().map(undecided).collect(),
             plan,
             proved,
+            html,
             took: 0.0,
         })
     }

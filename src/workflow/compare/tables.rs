@@ -1,0 +1,273 @@
+//! Two schemas as the tables and foreign keys of a picture.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::report::{Column, Graph, Link, Part, State, Table};
+use crate::schema::{Change, Id, Kind, Object, Schema, Value, What};
+
+/// Everything that stands on either side; where on both, as it shall be.
+pub(super) type All<'a> = BTreeMap<&'a Id, &'a Object>;
+
+pub(super) fn all<'a>(from: &'a Schema, to: &'a Schema) -> All<'a> {
+    from.objects()
+        .chain(to.objects())
+        .map(|object| (&object.id, object))
+        .collect()
+}
+
+pub(super) fn state(what: &What) -> State {
+    match what {
+        What::Created { .. } => State::Created,
+        What::Dropped => State::Dropped,
+        What::Altered { .. } => State::Altered,
+    }
+}
+
+/// The object that something belongs to: the table of an index, the view of its column; itself
+/// where it belongs to nothing.
+pub(super) fn whole(id: &Id, all: &All<'_>) -> Id {
+    let relations = [Kind::Table, Kind::View, Kind::MaterializedView];
+    let relation = |schema: &str, name: &str| {
+        relations
+            .iter()
+            .map(|kind| Id::new(*kind, schema, name, ""))
+            .find(|id| all.contains_key(id))
+    };
+    let named = |property: &str| {
+        let [schema, name, ..] = all.get(id)?.list(property) else {
+            return None;
+        };
+        relation(schema, name)
+    };
+    let found = match id.kind() {
+        Kind::Column
+        | Kind::Default
+        | Kind::Constraint
+        | Kind::Trigger
+        | Kind::Rule
+        | Kind::Policy
+        | Kind::ViewColumn => relation(id.schema(), id.name()),
+        Kind::Index => named("_table"),
+        Kind::Sequence => named("_owned_by"),
+        Kind::Statistics => all.get(id).and_then(|object| {
+            let table = |id: &Id| matches!(id.kind(), Kind::Table | Kind::Column);
+            let need = object.needs.iter().find(|need| table(&need.id))?;
+            relation(need.id.schema(), need.id.name())
+        }),
+        Kind::Attribute => Some(id.beside(Kind::Composite, "")),
+        Kind::DomainConstraint => Some(id.beside(Kind::Domain, "")),
+        _ => None,
+    };
+    found.unwrap_or_else(|| id.clone())
+}
+
+/// The tables, and where each is in the picture. A partition is where its table is.
+pub(super) struct Tables {
+    pub graph: Graph,
+    pub places: BTreeMap<Id, usize>,
+}
+
+pub(super) fn tables(all: &All<'_>, changes: &[Change]) -> Tables {
+    let states: BTreeMap<&Id, &What> = changes.iter().map(|c| (&c.object, &c.what)).collect();
+    let mut result = Tables {
+        graph: Graph::default(),
+        places: BTreeMap::new(),
+    };
+    let tables = || all.values().filter(|o| o.id.kind() == Kind::Table);
+    for table in tables().filter(|t| t.text("partition_bound").is_none()) {
+        result
+            .places
+            .insert(table.id.clone(), result.graph.tables.len());
+        result.graph.tables.push(Table {
+            schema: table.id.schema().to_owned(),
+            name: table.id.name().to_owned(),
+            state: states
+                .get(&table.id)
+                .map_or(State::Same, |what| state(what)),
+            ..Table::default()
+        });
+    }
+    for table in tables() {
+        if let Some(root) = root(table, all)
+            && let Some(&place) = result.places.get(&root)
+        {
+            result.places.insert(table.id.clone(), place);
+            result.graph.tables[place].partitions += 1;
+        }
+    }
+    result.add_columns(all, &states);
+    result.add_links(all, &states);
+    result.add_parts(all, changes);
+    result
+}
+
+/// The partitioned table that a partition belongs to, at whatever depth.
+fn root(table: &Object, all: &All<'_>) -> Option<Id> {
+    table.text("partition_bound")?;
+    let mut id = table.id.clone();
+    while let Some(table) = all.get(&id)
+        && table.text("partition_bound").is_some()
+    {
+        let [schema, name, ..] = table.list("_parents") else {
+            break;
+        };
+        id = Id::new(Kind::Table, schema, name, "");
+    }
+    Some(id)
+}
+
+impl Tables {
+    fn own_table(&mut self, id: &Id) -> Option<&mut Table> {
+        let place = self.places.get(&id.beside(Kind::Table, ""))?;
+        let table = &mut self.graph.tables[*place];
+        // A partition's columns are those of its table.
+        (table.name == id.name() && table.schema == id.schema()).then_some(table)
+    }
+
+    fn add_columns(&mut self, all: &All<'_>, states: &BTreeMap<&Id, &What>) {
+        let mut columns: Vec<&&Object> = all
+            .values()
+            .filter(|o| o.id.kind() == Kind::Column)
+            .collect();
+        let position = |o: &Object| o.get("_position").parse::<u32>().unwrap_or(u32::MAX);
+        columns.sort_by_key(|column| position(column));
+        for column in columns {
+            let what = states.get(&column.id).copied();
+            let default = column.id.beside(Kind::Default, column.id.part());
+            let state = match (what, states.get(&default)) {
+                (Some(what), _) => state(what),
+                (None, Some(_)) => State::Altered,
+                (None, None) => State::Same,
+            };
+            let Some(table) = self.own_table(&column.id) else {
+                continue;
+            };
+            table.columns.push(Column {
+                name: column.id.part().to_owned(),
+                data_type: column.get("type").to_owned(),
+                type_before: what.and_then(type_before),
+                not_null: column.flag("not_null"),
+                state,
+                ..Column::default()
+            });
+        }
+    }
+
+    fn add_links(&mut self, all: &All<'_>, states: &BTreeMap<&Id, &What>) {
+        let constraints = || all.values().filter(|o| o.id.kind() == Kind::Constraint);
+        for key in constraints() {
+            let columns = key.list("_columns");
+            let form = key.get("form").to_owned();
+            let Some(table) = self.own_table(&key.id) else {
+                continue;
+            };
+            for column in table
+                .columns
+                .iter_mut()
+                .filter(|c| columns.contains(&c.name))
+            {
+                match form.as_str() {
+                    "primary key" => column.primary = true,
+                    "unique" => column.unique |= columns.len() == 1,
+                    "foreign key" => column.foreign = true,
+                    _ => {}
+                }
+            }
+        }
+        let unique = unique_columns(all);
+        for key in constraints().filter(|c| c.get("form") == "foreign key") {
+            let own = key.id.beside(Kind::Table, "");
+            let [schema, name] = key.list("_references") else {
+                continue;
+            };
+            let other = Id::new(Kind::Table, schema, name, "");
+            let (Some(&from), Some(&to)) = (self.places.get(&own), self.places.get(&other)) else {
+                continue;
+            };
+            let columns = key.list("_columns");
+            let column = |name: &String| all.get(&key.id.beside(Kind::Column, name));
+            let not_null = |name: &String| column(name).is_some_and(|c| c.flag("not_null"));
+            let within = |set: &BTreeSet<String>| set.iter().all(|name| columns.contains(name));
+            self.graph.links.push(Link {
+                name: key.id.part().to_owned(),
+                from,
+                columns: columns.to_vec(),
+                to,
+                optional: !columns.iter().all(not_null),
+                unique: unique.get(&own).is_some_and(|sets| sets.iter().any(within)),
+                state: states.get(&key.id).map_or(State::Same, |what| state(what)),
+            });
+        }
+    }
+
+    /// What else changed about a table, and that a table is not the same where only a part is not.
+    fn add_parts(&mut self, all: &All<'_>, changes: &[Change]) {
+        for change in changes {
+            let whole = whole(&change.object, all);
+            let Some(&place) = self.places.get(&whole) else {
+                continue;
+            };
+            let table = &mut self.graph.tables[place];
+            if matches!(table.state, State::Created | State::Dropped) {
+                continue;
+            }
+            table.state = State::Altered;
+            let object = &change.object;
+            let is_link = all
+                .get(object)
+                .is_some_and(|o| o.get("form") == "foreign key");
+            let is_own = whole.name() == table.name && whole.schema() == table.schema;
+            let (kind, name) = match (&change.what, object.kind()) {
+                (_, Kind::Table) if !is_own => ("partition", object.name().to_owned()),
+                _ if !is_own => continue,
+                (_, Kind::Column | Kind::Default) => continue,
+                (_, Kind::Constraint) if is_link => continue,
+                (What::Altered { properties }, Kind::Table) => {
+                    let names = properties.iter().map(|p| p.name.replace('_', " "));
+                    ("table", names.collect::<Vec<_>>().join(", "))
+                }
+                (_, kind) if object.part().is_empty() => (kind.name(), object.name().to_owned()),
+                (_, kind) => (kind.name(), object.part().to_owned()),
+            };
+            table.parts.push(Part {
+                kind: kind.to_owned(),
+                name,
+                state: state(&change.what),
+            });
+        }
+    }
+}
+
+fn type_before(what: &What) -> Option<String> {
+    let What::Altered { properties } = what else {
+        return None;
+    };
+    let property = properties.iter().find(|p| p.name == "type")?;
+    property.from.as_ref().map(Value::to_string)
+}
+
+/// For each table the sets of columns of which no two rows have the same values.
+fn unique_columns(all: &All<'_>) -> BTreeMap<Id, Vec<BTreeSet<String>>> {
+    let mut unique: BTreeMap<Id, Vec<BTreeSet<String>>> = BTreeMap::new();
+    for object in all.values() {
+        let (table, columns) = match object.id.kind() {
+            Kind::Constraint if matches!(object.get("form"), "primary key" | "unique") => (
+                object.id.beside(Kind::Table, ""),
+                object.list("_columns").iter().cloned().collect(),
+            ),
+            Kind::Index if object.flag("_unique") => {
+                // What an index needs: its columns, and those of its expressions and condition. If
+                // `f(a)` is unique, `a` is; a condition on other columns makes the set larger.
+                let needs = object.needs.iter().map(|need| &need.id);
+                let columns = needs.filter(|id| id.kind() == Kind::Column);
+                let names: BTreeSet<String> = columns.map(|id| id.part().to_owned()).collect();
+                (whole(&object.id, all), names)
+            }
+            _ => continue,
+        };
+        if !columns.is_empty() {
+            unique.entry(table).or_default().push(columns);
+        }
+    }
+    unique
+}
