@@ -47,7 +47,7 @@ pub struct Status {
     pub condition: Condition,
     /// On 127.0.0.1 (on the URL's host for `url`); `None` where none was chosen yet.
     pub port: Option<u16>,
-    /// The image for Docker, the folder of the binaries for `local`.
+    /// The image for Docker, with `, in place of <the configured one>` where that is another; the folder of the binaries for `local`.
     pub image: Option<String>,
     /// The volume, the folder, or `tmpfs`; for `url` the URL, without its password.
     pub data: String,
@@ -71,6 +71,8 @@ pub enum Condition {
     Stopped {
         exit_code: Option<i64>,
     },
+    /// Nobody answers at that URL.
+    Unreachable,
     /// The process runs but does not answer (yet), or not to the configured user.
     Running,
     /// `select 1` was answered.
@@ -85,6 +87,7 @@ impl fmt::Display for Condition {
                 exit_code: Some(code @ 1..),
             } => write!(f, "stopped with exit code {code}"),
             Condition::Stopped { .. } => f.write_str("stopped"),
+            Condition::Unreachable => f.write_str("not reachable"),
             Condition::Running => f.write_str("running, but it does not answer"),
             Condition::Ready => f.write_str("ready"),
         }

@@ -41,29 +41,40 @@ fn judge(error: Error) -> Attempt {
 /// Tries until a server that devdb made is ready; gives up only where that is hopeless. The
 /// caller sets the limit and watches the process.
 pub(crate) async fn poll(target: &Target) -> Result<()> {
+    poll_with(target, async || "devdb reset").await
+}
+
+/// The same; `reset` is asked for the command that makes a new data directory only where that is
+/// to be named.
+pub(crate) async fn poll_with(
+    target: &Target,
+    reset: impl AsyncFn() -> &'static str,
+) -> Result<()> {
     let mut pause = Duration::from_millis(5);
     loop {
         match attempt(target, Duration::from_secs(1)).await {
             Attempt::Ready => return Ok(()),
-            Attempt::Hopeless(error) => return Err(explain(error, target)),
+            Attempt::Hopeless(error) => return Err(explain(error, target, reset().await)),
             Attempt::NotYet(_) => tokio::time::sleep(pause).await,
         }
         pause = (pause * 5 / 4).min(Duration::from_millis(25));
     }
 }
 
-fn explain(error: Error, target: &Target) -> Error {
+fn explain(error: Error, target: &Target, reset: &str) -> Error {
     match error.sqlstate() {
         Some("28P01" | "28000") => Error::server(format!(
             "the server at {}:{} does not accept the configured user {:?} with its password",
             target.host, target.port, target.user
         ))
         .detail(error.message().to_owned())
-        .hint(
+        .hint(format!(
             "the data directory keeps the user and the password that it was made with: put those \
-             back into the configuration, or `devdb reset` to make a new one",
-        ),
-        _ => error.hint("look at `devdb logs`; `devdb reset` makes a new data directory"),
+             back into the configuration, or `{reset}` to make a new one"
+        )),
+        _ => error.hint(format!(
+            "look at `devdb logs`; `{reset}` makes a new data directory"
+        )),
     }
 }
 

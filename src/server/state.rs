@@ -7,10 +7,14 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Named, Result};
+
+/// What is not written by then never will be. Not every file here is written under the lock.
+const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -101,7 +105,8 @@ impl State {
         Ok(state)
     }
 
-    /// Writes the file as a whole or not at all.
+    /// Writes the file as a whole or not at all, and removes what a `kill -9` left of an
+    /// earlier write.
     pub fn save(&self) -> Result<()> {
         let what = format!("cannot write {}", self.file.display());
         let dir = self.file.parent().unwrap_or(Path::new("/"));
@@ -115,6 +120,7 @@ impl State {
             .persist(&self.file)
             .map_err(|e| e.error)
             .named(&what)?;
+        sweep(dir);
         Ok(())
     }
 
@@ -125,6 +131,21 @@ impl State {
     /// Changes the slot in memory; the caller saves.
     pub fn slot_mut(&mut self, key: &str) -> Option<&mut Slot> {
         self.slots.get_mut(key)
+    }
+}
+
+impl Kept {
+    /// Why devdb may not reset it without being told to adopt it; `present` is the system
+    /// identifier of what is there now.
+    pub fn why_not_ours(&self, present: Option<&String>) -> Option<&'static str> {
+        let known = self.system_identifier.as_ref();
+        if !self.ours {
+            Some("devdb did not make the data directory in it")
+        } else if known.is_some() && present.is_some() && known != present {
+            Some("the data directory in it is not the one that devdb made")
+        } else {
+            None
+        }
     }
 }
 
@@ -156,6 +177,20 @@ impl Slot {
     }
 }
 
+/// Removes temporary files that nobody writes any more. Best effort: they cost only their place.
+fn sweep(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let temporary = entry.file_name().to_string_lossy().starts_with(".tmp");
+        let left = entry.metadata().is_ok_and(|meta| {
+            let age = meta.modified().ok().and_then(|at| at.elapsed().ok());
+            meta.is_file() && age.is_some_and(|age| age > LONGEST_WRITE)
+        });
+        if temporary && left {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +216,23 @@ mod tests {
         assert_eq!(slot.put_aside(kept("3")), Some(kept("2")));
         assert_eq!(slot.aside, Some(kept("1")));
         assert_eq!(slot.current, kept("3"));
+    }
+
+    #[test]
+    fn what_a_kill_left_of_a_write_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * LONGEST_WRITE;
+        for (name, old) in [(".tmpAbCdEf", true), (".tmpAtWork", false), ("kept", true)] {
+            let file = std::fs::File::create(dir.path().join(name)).unwrap();
+            if old {
+                file.set_modified(long_ago).unwrap();
+            }
+        }
+        State::load(dir.path()).unwrap().save().unwrap();
+        let entries = std::fs::read_dir(dir.path()).unwrap().flatten();
+        let mut left: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".tmpAtWork", "kept", "server.json"]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Url {
                 ready::identity(target).await.ok().map(|i| i.major),
             ),
             Err(error) if error.sqlstate().is_some() => (Condition::Running, None),
-            Err(_) => (Condition::Missing, None),
+            Err(_) => (Condition::Unreachable, None),
         };
         Ok(Status {
             condition,

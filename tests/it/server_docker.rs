@@ -423,6 +423,12 @@ async fn a_folder_that_devdb_did_not_make_is_not_wiped() {
     mark(&server.ensure_up(&project.events).await.unwrap()).await;
     server.remove(&project.events, false).await.unwrap();
     std::fs::remove_dir_all(&project.config.project.state_dir).unwrap();
+    let mut other = project.config.clone();
+    other.database.password = "wrong".into();
+    let other = Server::open(&other, &project.events).await.unwrap();
+    let error = other.ensure_up(&project.events).await.unwrap_err();
+    let hint = error.hint_text().unwrap();
+    assert!(hint.contains("`devdb reset --adopt`"), "{error}: {hint}");
     assert!(marked(&server.ensure_up(&project.events).await.unwrap()).await);
     let error = server.reset_data(&project.events, false).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -532,9 +538,13 @@ async fn memory_keeps_nothing_and_says_so() {
         "{}",
         project.notes()
     );
+    assert!(!project.notes().contains("went with the container"));
     server.stop(&project.events).await.unwrap();
     let target = server.ensure_up(&project.events).await.unwrap();
     assert!(!marked(&target).await);
+    let notes = project.notes();
+    assert!(notes.contains("went with the container"), "{notes}");
+    assert!(!notes.contains("the data stays"), "{notes}");
     assert_eq!(
         value(&target, "show work_mem").await.as_deref(),
         Some("9MB")
@@ -725,6 +735,23 @@ async fn a_folder_that_was_deleted_under_the_running_server_begins_anew() {
     server.ensure_up(&project.events).await.unwrap();
     server.remove(&project.events, true).await.unwrap();
     assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_image_that_really_runs_is_named() {
+    const DEFAULT: &str = "pgvector/pgvector:pg17";
+    let mut project = TestProject::docker("standin");
+    project.config.server.image = DEFAULT.into();
+    let server = project.open().await;
+    server.ensure_up(&project.events).await.unwrap();
+    let image = match docker(&["image", "inspect", DEFAULT]) {
+        Ok(_) => DEFAULT.to_string(),
+        Err(_) => format!("{IMAGE}, in place of {DEFAULT}"),
+    };
+    let server = project.open().await;
+    assert_eq!(server.status().await.unwrap().image, Some(image.clone()));
+    let name = server.describe();
+    assert!(name.ends_with(&format!("({image})")), "{name}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,21 @@ async fn a_local_server_lives_and_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_configured_folder_without_binaries_is_named() {
+    let mut project = TestProject::local("bin");
+    let folder = project.folder("bin");
+    project.config.server.bin = Some(folder.clone());
+    let opened = Server::open(&project.config, &project.events).await;
+    let error = opened.err().expect("no binaries are there");
+    let hint = error.hint_text().unwrap();
+    let names = format!(
+        "`bin` under [server] (or DEVDB_PG_BIN) names {}",
+        folder.display()
+    );
+    assert!(hint.starts_with(&names), "{hint}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_local_data_directory_is_put_aside_and_brought_back() {
     let project = TestProject::local("reset");
     let server = project.open().await;

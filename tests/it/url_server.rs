@@ -4,6 +4,10 @@ use testcontainers::core::{IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{GenericImage, ImageExt};
 
+use devdb::config::ServerKind;
+use devdb::server::Condition;
+
+use crate::support::docker::TestProject;
 use crate::support::project::Project;
 use crate::support::server::image;
 
@@ -66,4 +70,14 @@ async fn the_whole_way_on_a_server_of_somebody_else() {
         "devdb stops only what it started: {}",
         down.show()
     );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_called_so() {
+    let mut project = TestProject::local("nourl");
+    project.config.server.kind = ServerKind::Url;
+    project.config.server.url = Some("postgresql://me@127.0.0.1:1/x".into());
+    let status = project.open().await.status().await.unwrap();
+    assert_eq!(status.condition, Condition::Unreachable);
+    assert_eq!(status.condition.to_string(), "not reachable");
 }

@@ -164,7 +164,8 @@ impl Docker {
             major: Some(major), ..
         } = content
         {
-            self.check_major(&place, major, image)?;
+            let ours = self.slot(state).is_none_or(|slot| slot.current.ours);
+            self.check_major(&place, major, image, ours)?;
         }
         if matches!(content, Content::Missing | Content::Empty) {
             self.begin_anew(state, events);
@@ -198,14 +199,21 @@ impl Docker {
         };
     }
 
-    pub(super) fn check_major(&self, place: &str, data: u32, image: &Image) -> Result<()> {
+    pub(super) fn check_major(
+        &self,
+        place: &str,
+        data: u32,
+        image: &Image,
+        ours: bool,
+    ) -> Result<()> {
+        let adopt = if ours { "" } else { " --adopt" };
         match image.major() {
             Some(major) if major != data => Err(Error::server(format!(
                 "the data in {place} was made by PostgreSQL {data}; image {} runs PostgreSQL {major}",
                 image.name
             ))
             .hint(format!(
-                "`devdb reset` makes a new data directory and keeps this one aside; or go back to an image of PostgreSQL {data}"
+                "`devdb reset{adopt}` makes a new data directory and keeps this one aside; or go back to an image of PostgreSQL {data}"
             ))),
             _ => Ok(()),
         }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use bollard::models::{ContainerSummary, MountPoint};
 use bollard::query_parameters::{ListContainersOptions, TopOptions};
 
-use super::container::Found;
+use super::container::{self, Found};
 use super::folder::{self, Content};
 use super::{Docker, engine, spec};
 use crate::error::{Error, Result};
+use crate::event::Events;
 use crate::server::state::State;
 
 /// How a mount lies to a data folder.
@@ -88,9 +89,31 @@ impl Docker {
         around && self.runs_postgres(container).await
     }
 
+    /// Tells of data that is gone. Gives the container, where it can go on.
+    pub(super) async fn with_its_data(
+        &self,
+        state: &mut State,
+        found: Found,
+        events: &Events,
+    ) -> Result<Option<Found>> {
+        if self.is_hollow(state, &found).await? {
+            self.begin_anew(state, events);
+            state.save()?;
+            // There is nothing that it could write out.
+            container::remove(&self.docker, &self.name).await?;
+            return Ok(None);
+        }
+        if found.is_tmpfs() && !found.running && found.started.is_some() {
+            events.warn(
+                "the data in tmpfs went with the container; beginning with an empty data directory",
+            );
+        }
+        Ok(Some(found))
+    }
+
     /// Whether the folder that the running container works in is gone, or nothing is in it any
     /// more: the server in there can answer nobody, and nothing brings it back.
-    pub(super) async fn is_hollow(&self, state: &State, found: &Found) -> Result<bool> {
+    async fn is_hollow(&self, state: &State, found: &Found) -> Result<bool> {
         let Some(folder) = self.folder() else {
             return Ok(false);
         };

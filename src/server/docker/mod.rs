@@ -13,6 +13,7 @@ mod spec;
 mod up;
 mod volume;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use self::container::Found;
@@ -30,6 +31,8 @@ pub(super) struct Docker {
     docker: bollard::Docker,
     /// The container's.
     name: String,
+    /// The image that the container was seen to have been made from.
+    seen: Mutex<Option<String>>,
 }
 
 impl Docker {
@@ -37,15 +40,26 @@ impl Docker {
         Ok(Docker {
             docker: engine::connect(&config.server.path).await?,
             name: format!("devdb-{}", config.project.id),
+            seen: Mutex::new(None),
             config: config.clone(),
         })
     }
 
     pub(super) fn describe(&self) -> String {
-        format!(
-            "Docker container {} ({})",
-            self.name, self.config.server.image
-        )
+        let seen = self.seen.lock().ok().and_then(|seen| seen.clone());
+        let image = seen.unwrap_or_else(|| self.config.server.image.clone());
+        format!("Docker container {} ({image})", self.name)
+    }
+
+    /// Names the configured image beside the container's where another stands in for it.
+    fn image_text(&self, found: &Found) -> String {
+        let wanted = &self.config.server.image;
+        // A container made from another configuration has its image by that.
+        if found.image == *wanted || found.spec.get("image") != Some(wanted) {
+            found.image.clone()
+        } else {
+            format!("{}, in place of {wanted}", found.image)
+        }
     }
 
     fn load(&self) -> Result<State> {
@@ -53,7 +67,11 @@ impl Docker {
     }
 
     async fn find(&self) -> Result<Option<Found>> {
-        container::find(&self.docker, &self.name, &self.config.project.id).await
+        let found = container::find(&self.docker, &self.name, &self.config.project.id).await?;
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = found.as_ref().map(|found| self.image_text(found));
+        }
+        Ok(found)
     }
 
     fn target(&self, port: u16) -> Target {
@@ -96,7 +114,7 @@ impl Docker {
             return Ok(status);
         };
         status.drift = found.spec.drift(&self.wanted(&state, &found));
-        status.image = Some(found.image.clone());
+        status.image = Some(self.image_text(&found));
         status.port = found.port();
         status.major = status.major.or(found.major());
         status.started = found.started;

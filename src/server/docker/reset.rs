@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::container::Found;
 use super::folder::{self, Content};
 use super::image::{self, Image};
 use super::{Docker, container, volume};
@@ -76,25 +77,40 @@ impl Docker {
             return Ok(());
         };
         let current = &mut slot.current;
-        let exchanged = current.system_identifier.is_some()
-            && present.is_some()
-            && current.system_identifier != present;
         if adopt {
             current.ours = true;
             current.system_identifier = present;
             return Ok(());
         }
-        let why = if !current.ours {
-            "devdb did not make the data directory in it"
-        } else if exchanged {
-            "the data directory in it is not the one that devdb made"
-        } else {
+        let Some(why) = current.why_not_ours(present.as_ref()) else {
             return Ok(());
         };
         Err(
             Error::refused(format!("will not reset {}: {why}", current.place))
                 .hint("`devdb reset --adopt` makes it devdb's own; it is put aside, not removed"),
         )
+    }
+
+    /// What to type for a new data directory: more where [`Docker::reset_data`] would refuse.
+    pub(super) async fn reset_command(&self, found: &Found) -> &'static str {
+        let slot = self
+            .load()
+            .ok()
+            .and_then(|state| self.slot(&state).cloned());
+        let (Some(folder), Some(slot)) = (self.folder(), slot) else {
+            return "devdb reset";
+        };
+        let content = folder::look(&self.docker, &self.config, &found.image, folder).await;
+        let present = match content {
+            Ok(Content::Data {
+                system_identifier, ..
+            }) => system_identifier,
+            _ => None,
+        };
+        match slot.current.why_not_ours(present.as_ref()) {
+            Some(_) => "devdb reset --adopt",
+            None => "devdb reset",
+        }
     }
 
     async fn next_volume(&self, state: &mut State) -> Result<()> {
@@ -158,7 +174,7 @@ impl Docker {
         let aside = slot.aside.clone().ok_or_else(nothing)?;
         let image = image::get(&self.docker, &self.config.server.image, events).await?;
         if let Some(major) = aside.major {
-            self.check_major(&aside.place, major, &image)?;
+            self.check_major(&aside.place, major, &image, true)?;
         }
         let there = match self.folder() {
             Some(_) => PathBuf::from(&aside.place).exists(),

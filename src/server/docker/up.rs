@@ -81,16 +81,10 @@ impl Docker {
         events: &Events,
     ) -> Result<Target, Failure> {
         self.refuse_shared().await?;
-        let mut found = found;
-        if let Some(there) = &found
-            && self.is_hollow(state, there).await?
-        {
-            self.begin_anew(state, events);
-            state.save()?;
-            // There is nothing that it could write out.
-            container::remove(&self.docker, &self.name).await?;
-            found = None;
-        }
+        let mut found = match found {
+            Some(found) => self.with_its_data(state, found, events).await?,
+            None => None,
+        };
         if let Some(there) = &found
             && !there.running
             && there.started.is_some()
@@ -140,14 +134,20 @@ impl Docker {
         // A server that runs is not given up for one that could not start.
         self.check_mounts()?;
         self.prepare(state, Some(there), &image, events).await?;
+        let stays = if there.is_tmpfs() {
+            ""
+        } else {
+            ", the data stays"
+        };
         events.note(format!(
-            "the configuration changed ({}): making the container again, the data stays",
+            "the configuration changed ({}): making the container again{stays}",
             names(drift)
         ));
         let initial: Vec<&Drift> = drift.iter().filter(|d| d.is_initial()).collect();
         if !initial.is_empty() {
+            let reset = self.reset_command(there).await;
             events.note(format!(
-                "{} counts only when a data directory is made: `devdb reset`",
+                "{} counts only when a data directory is made: `{reset}`",
                 names(initial)
             ));
         }
@@ -330,8 +330,9 @@ impl Docker {
             let _ = read.await;
             std::future::pending::<()>().await;
         };
+        let reset = async || self.reset_command(found).await;
         let timed_out = tokio::select! {
-            ready = ready::poll(target) => return Ok(ready?),
+            ready = ready::poll_with(target, reset) => return Ok(ready?),
             () = container::exited(&self.docker, &self.name) => false,
             () = tokio::time::sleep(limit) => true,
             () = follow => false,

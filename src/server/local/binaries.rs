@@ -40,13 +40,22 @@ impl Binaries {
             return Ok(first);
         }
         let looked: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
+        let hint = match &config.server.bin {
+            Some(folder) => format!(
+                "`bin` under [server] (or DEVDB_PG_BIN) names {}: correct it, or remove it to have \
+                 the usual places searched",
+                folder.display()
+            ),
+            None => {
+                "install PostgreSQL (`apt-get install postgresql`, `brew install postgresql`), \
+                     or name the folder in `bin` under [server] or DEVDB_PG_BIN"
+                    .to_string()
+            }
+        };
         Err(
             Error::server("no PostgreSQL binaries (initdb, postgres, pg_ctl) were found")
                 .detail(format!("looked in:\n{}", looked.join("\n")))
-                .hint(
-                    "install PostgreSQL (`apt-get install postgresql`, `brew install postgresql`), \
-                     or name the folder in DEVDB_PG_BIN",
-                ),
+                .hint(hint),
         )
     }
 
