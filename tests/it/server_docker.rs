@@ -746,7 +746,7 @@ async fn the_image_that_really_runs_is_named() {
     server.ensure_up(&project.events).await.unwrap();
     let image = match docker(&["image", "inspect", DEFAULT]) {
         Ok(_) => DEFAULT.to_string(),
-        Err(_) => format!("{IMAGE}, in place of {DEFAULT}"),
+        Err(_) => format!("{}, in place of {DEFAULT}", *IMAGE),
     };
     let server = project.open().await;
     assert_eq!(server.status().await.unwrap().image, Some(image.clone()));
