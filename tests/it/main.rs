@@ -9,6 +9,7 @@ mod migrations_alembic;
 mod migrations_alembic_errors;
 mod migrations_command;
 mod migrations_sqlx;
+mod report;
 mod schema_corpus;
 mod server_docker;
 mod server_local;
