@@ -85,10 +85,10 @@ impl TableBox {
             rows.push(remark(&count(table.partitions, "partition")));
         }
         if more > 0 {
-            rows.push(remark(&format!(
-                "… {} more refer to it",
-                count(more, "table")
-            )));
+            rows.push(remark(&match more {
+                1 => "… 1 more table refers to it".into(),
+                n => format!("… {n} more tables refer to it"),
+            }));
         }
         let schema = cut(schema, LONGEST_NAME);
         let name = cut(&table.name, LONGEST_NAME + 6);

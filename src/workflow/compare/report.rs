@@ -63,16 +63,34 @@ pub(super) fn report(from: &Schema, to: &Schema, changes: &[Change], plan: &Plan
     }
 }
 
-/// The whole first, then its parts; the columns of a new or dropped view are said by its definition.
+/// The whole first, then its parts, columns in their order. What says nothing of its own is left
+/// out: the columns of a new view, the default of a new column, a new table besides its columns.
 fn shown(whole: &Id, changes: &[&Change], all: &All<'_>) -> Vec<report::Change> {
     let is_whole = |change: &&&Change| change.object == *whole;
     let goes = changes.iter().find(is_whole).map(|c| state(&c.what));
-    let (own, parts): (Vec<&Change>, Vec<&Change>) =
-        changes.iter().copied().partition(|c| c.object == *whole);
-    own.into_iter()
-        .chain(parts)
-        .filter(|c| c.object.kind() != Kind::ViewColumn || goes != Some(state(&c.what)))
+    let position = |c: &Change| -> u32 {
+        let object = all.get(&c.object);
+        object
+            .and_then(|o| o.get("_position").parse().ok())
+            .unwrap_or(0)
+    };
+    let mut ordered = changes.to_vec();
+    ordered.sort_by_key(|c| (c.object != *whole, c.object.kind(), position(c)));
+    let with_column = |c: &Change| {
+        let column = c.object.beside(Kind::Column, c.object.part());
+        changes
+            .iter()
+            .any(|o| o.object == column && state(&o.what) == state(&c.what))
+    };
+    ordered
+        .into_iter()
+        .filter(|c| match c.object.kind() {
+            Kind::ViewColumn => goes != Some(state(&c.what)),
+            Kind::Default => state(&c.what) == State::Altered || !with_column(c),
+            _ => true,
+        })
         .map(|c| change(c, whole, all))
+        .filter(|c| c.name != whole.path() || !(c.summary.is_empty() && c.properties.is_empty()))
         .collect()
 }
 
@@ -84,7 +102,7 @@ fn change(change: &Change, whole: &Id, all: &All<'_>) -> report::Change {
             let properties = properties.iter().map(property);
             (String::new(), properties.collect())
         }
-        what => object.map_or_else(Default::default, |o| described(o, what)),
+        what => object.map_or_else(Default::default, |o| described(o, what, all)),
     };
     report::Change {
         kind: id.kind().name().to_owned(),
@@ -119,7 +137,7 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 /// What is created or dropped: its type or definition in a line, and what else there is to say.
-fn described(object: &Object, what: &What) -> (String, Vec<report::Property>) {
+fn described(object: &Object, what: &What, all: &All<'_>) -> (String, Vec<report::Property>) {
     let mut summary: Vec<String> = Vec::new();
     let mut said = "";
     if object.id.kind() == Kind::Column {
@@ -129,6 +147,9 @@ fn described(object: &Object, what: &What) -> (String, Vec<report::Property>) {
         summary.extend(identity.map(|how| format!("generated {} as identity", how.to_lowercase())));
         let expression = object.text("expression");
         summary.extend(expression.map(|e| format!("generated as ({e})")));
+        let default = object.id.beside(Kind::Default, object.id.part());
+        let default = all.get(&default).map(|d| d.get("definition"));
+        summary.extend(default.map(|d| format!("default {d}")));
     } else {
         for name in ["definition", "labels", "type"] {
             let Some(value) = object.value(name).map(Value::to_string) else {
@@ -143,6 +164,7 @@ fn described(object: &Object, what: &What) -> (String, Vec<report::Property>) {
     let known = |name: &str| !name.starts_with('_') && name != said && !LEFT_OUT.contains(&name);
     let properties = object.properties().filter(|(name, _)| known(name));
     let properties = properties
+        .filter(|(_, value)| !matches!(value, Some(Value::List(list)) if list.is_empty()))
         .filter_map(|(name, value)| {
             let (from, to) = match what {
                 What::Dropped => (value?.clone().into(), None),
