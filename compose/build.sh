@@ -98,7 +98,7 @@ main() {
     *) say "unknown argument: $1"; return 2 ;;
   esac
 
-  local inputs there
+  local inputs there before
   inputs=$(inputs_hash)
   there=$(docker image inspect --format '{{index .Config.Labels "dev.devdb.inputs"}}' "$image" 2>/dev/null || true)
   if [[ $there == "$inputs" && $force == false ]]; then
@@ -122,9 +122,11 @@ main() {
   local version
   version=$(tar -xOf "$work/rootfs.tar" ./var/lib/dpkg/status |
     awk -v p="postgresql-$pg_major" '$1 == "Package:" { found = $2 == p } found && $1 == "Version:" { print $2 }')
+  before=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null || true)
   docker build --quiet --force-rm --network none \
     --build-arg PG_MAJOR=$pg_major --build-arg PG_VERSION="$version" \
     --label dev.devdb.inputs="$inputs" --tag "$image" "$work" 2> >(grep -vE 'DEPRECATED|BuildKit|buildx|legacy|^ *$' >&2) >/dev/null
+  [[ -z $before ]] || docker image rm "$before" >/dev/null 2>&1 || true # unless a container still has it
   say "built $image ($(docker image inspect --format '{{.Size}}' "$image" | awk '{ printf "%.0f MB", $1 / 1e6 }'), $((SECONDS - started)) s)"
 }
 

@@ -83,8 +83,14 @@ choose_server() {
 prepare() {
   ensure_rust
   choose_server
-  cargo build --quiet --locked
-  programs=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd)
+  programs=${CARGO_TARGET_DIR:-target}/debug
+  if [[ -x $programs/devdb ]]; then
+    cargo build --quiet --locked
+  else
+    say "building devdb: some minutes, this once"
+    cargo build --locked
+  fi
+  programs=$(cd "$programs" && pwd)
   PATH=$programs:$PATH
 
   project=$(cd "$(mktemp -d "${TMPDIR:-/tmp}/devdb-demo.XXXXXX")" && pwd -P)

@@ -75,6 +75,8 @@ prepare() {
   local named=${DEVDB_SERVER_IMAGE-}
   ensure_rust
   ensure_nextest
+  have git || ensure_packages git
+  [[ -n $(type -P kill) ]] || ensure_packages procps # tests run it, and a smallest Debian has only the shell's
   ensure_engine
 
   DEVDB_TEST_IMAGE=$(ensure_image)

@@ -186,6 +186,9 @@ pub struct Generate {
     /// Keep the file although it could not be proved (the exit code is still 4)
     #[arg(long)]
     pub keep_unproved: bool,
+
+    #[command(flatten)]
+    pub plan: PlanOptions,
 }
 
 #[derive(Debug, Args)]
@@ -233,10 +236,6 @@ pub struct Diff {
     #[arg(long, value_name = "PATTERN")]
     pub filter: Vec<String>,
 
-    /// Refuse a plan with such a hazard: data-loss, table-rewrite, full-scan, … (repeatable)
-    #[arg(long, value_name = "HAZARD")]
-    pub deny: Vec<String>,
-
     /// Write a page with the changes, the plan and a picture of the tables into this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
@@ -244,6 +243,20 @@ pub struct Diff {
     /// Do not prove the plan on a clone
     #[arg(long)]
     pub no_proof: bool,
+
+    #[command(flatten)]
+    pub plan: PlanOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    /// One thing under two names: public.users.name=full_name (repeatable; also devdb.renames)
+    #[arg(long, value_name = "OLD=NEW")]
+    pub rename: Vec<String>,
+
+    /// Refuse a plan with such a hazard: data-loss, table-rewrite, full-scan, … (repeatable)
+    #[arg(long, value_name = "HAZARD")]
+    pub deny: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

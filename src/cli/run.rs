@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
@@ -14,10 +15,14 @@ use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
 use crate::report;
 use crate::schema::HazardKind;
-use crate::workflow::{self, Context, DiffOptions, Dump, Filter, Side};
+use crate::workflow::{
+    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, Side,
+};
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    // SAFETY: nothing has started a thread yet.
+    unsafe { Surroundings::forget_session_options() };
     let cli = Cli::parse();
     let ui = Ui::new(&cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -31,9 +36,12 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    // Interrupting is how one stops following a log.
+    let follows = matches!(&cli.command, Command::Logs(args) if args.follow);
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(&ui, cli) => result,
+            _ = interrupted(), if follows => Ok(ExitCode::SUCCESS),
             signal = interrupted() => Err(Error::new(
                 ErrorKind::Interrupted,
                 format!("interrupted by {signal}"),
@@ -99,20 +107,28 @@ fn context(ui: &Ui, global: &Global) -> Result<Context> {
     for skipped in &context.loaded.skipped {
         context.events.detail(skipped.clone());
     }
-    // Without a devdb.toml the user should see what devdb took from where.
-    if context.loaded.file.is_none() {
-        for found in &context.loaded.found {
-            context.events.note(found.clone());
-        }
-    }
     Ok(context)
+}
+
+/// Without a devdb.toml the user should see what devdb took from where, in the commands that one
+/// begins with.
+fn tell_found(context: &Context) {
+    if context.loaded.file.is_some() || context.loaded.found.is_empty() {
+        return;
+    }
+    for found in &context.loaded.found {
+        context.events.note(found.clone());
+    }
+    context.events.note("`devdb init` writes this down");
 }
 
 async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
         Command::Ready => {
-            let ready = workflow::ready(&context(ui, global)?).await?;
+            let context = context(ui, global)?;
+            tell_found(&context);
+            let ready = workflow::ready(&context).await?;
             show::ready(ui, &ready);
         }
         Command::Reset(args) => {
@@ -132,8 +148,14 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::Generate(args) => {
             let context = context(ui, global)?;
-            let generated =
-                workflow::generate(&context, &args.message, args.keep_unproved, &now()).await?;
+            tell_found(&context);
+            let options = GenerateOptions {
+                keep_unproved: args.keep_unproved,
+                deny: hazards(&args.plan.deny)?,
+                renames: decisions(ui, &context, &args.plan.rename)?,
+                now: now(),
+            };
+            let generated = workflow::generate(&context, &args.message, &options).await?;
             show::generated(ui, &generated, &context.config().project.root);
             if !generated.proved {
                 return Ok(ExitCode::from(ErrorKind::Unproved.exit_code()));
@@ -192,8 +214,8 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
                 );
                 ui.confirm(&question, args.yes, "devdb does not delete data")?;
             }
-            workflow::down(&context, args.wipe).await?;
-            show::down(ui, args.wipe);
+            let left = workflow::down(&context, args.wipe).await?;
+            show::down(ui, left);
         }
         Command::Logs(args) => {
             let context = context(ui, global)?;
@@ -252,13 +274,10 @@ async fn diff(ui: &Ui, context: &Context, args: args::Diff) -> Result<ExitCode> 
     let here = current_folder()?;
     let options = DiffOptions {
         filter: Filter::new(args.filter),
-        deny: args
-            .deny
-            .iter()
-            .map(|name| hazard(name))
-            .collect::<Result<_>>()?,
+        deny: hazards(&args.plan.deny)?,
         prove: !args.no_proof,
         html: args.html.is_some(),
+        renames: decisions(ui, context, &args.plan.rename)?,
     };
     let (from, to) = (
         Side::parse(&args.from, &here)?,
@@ -279,6 +298,19 @@ fn found(found: bool) -> ExitCode {
         true => ExitCode::from(ErrorKind::Differs.exit_code()),
         false => ExitCode::SUCCESS,
     }
+}
+
+fn hazards(names: &[String]) -> Result<Vec<HazardKind>> {
+    names.iter().map(|name| hazard(name)).collect()
+}
+
+/// What `--rename`, `devdb.renames` and, on a terminal, the user say.
+fn decisions(ui: &Ui, context: &Context, typed: &[String]) -> Result<Decisions> {
+    let ask = ui.clone();
+    let ask: Option<Ask> = ui.can_ask().then(|| -> Ask {
+        Arc::new(move |rename| ask.choose(&format!("Is this a rename: {rename}?")))
+    });
+    Decisions::new(typed, &context.config().project.root, ask)
 }
 
 fn hazard(name: &str) -> Result<HazardKind> {

@@ -9,7 +9,7 @@ use super::ui::{Ui, bold, dim, duration, green, yellow};
 use crate::config::Loaded;
 use crate::server;
 use crate::workflow::{
-    Difference, Drift, Generated, HistoryEntry, Init, Moved, Ready, Reset, Status, Undone, Up,
+    Difference, Drift, Generated, HistoryEntry, Init, Left, Moved, Ready, Reset, Status, Undone, Up,
 };
 
 fn seconds(took: f64) -> String {
@@ -65,7 +65,7 @@ pub fn undone(ui: &Ui, undone: &Undone) {
         return ui.print_json(undone);
     }
     ui.say(&format!(
-        "{} {} is as it was before the reset {}",
+        "{} {} has back what was put aside {}",
         green("✓"),
         bold(&undone.database),
         seconds(undone.took)
@@ -184,6 +184,9 @@ pub fn difference(ui: &Ui, difference: &Difference, summary: bool) {
         false if !difference.plan.is_empty() => ui.data(difference.plan.to_sql().trim_end()),
         false => {}
     }
+    for hazard in &difference.undecided {
+        ui.line(&format!("{} {hazard}", yellow("hazard:")));
+    }
     let names: Vec<String> = difference
         .plan
         .unmodelled
@@ -278,6 +281,10 @@ pub fn status(ui: &Ui, status: &Status) {
         lines.push(("aside", format!("{aside} (`devdb undo` brings it back)")));
     }
     match &status.database {
+        None if status.server.condition != server::Condition::Ready => lines.push((
+            "database",
+            "cannot be asked while the server does not run: `devdb ready`".into(),
+        )),
         None => lines.push(("database", "not there yet: `devdb ready` makes it".into())),
         Some(database) => {
             lines.push((
@@ -344,13 +351,14 @@ pub fn up(ui: &Ui, up: &Up) {
     ui.data(&up.url);
 }
 
-pub fn down(ui: &Ui, wiped: bool) {
+pub fn down(ui: &Ui, left: Left) {
     if ui.json {
-        return ui.print_json(&serde_json::json!({ "wiped": wiped }));
+        return ui.print_json(&serde_json::json!({ "left": left }));
     }
-    let what = match wiped {
-        true => "the server and its data are gone",
-        false => "the server is stopped; its data stays",
+    let what = match left {
+        Left::Wiped => "the server and its data are gone",
+        Left::Data => "the server is stopped; its data stays",
+        Left::Nothing => "the server is stopped; its data was in memory and is gone",
     };
     ui.say(&format!("{} {what}", green("✓")));
 }

@@ -93,6 +93,22 @@ impl Ui {
         self.data(&text);
     }
 
+    /// Whether a person sits before it.
+    pub fn can_ask(&self) -> bool {
+        self.interactive && std::io::stdin().is_terminal()
+    }
+
+    /// Asks yes or no above any bar; `None` where the question is left (Escape).
+    pub fn choose(&self, question: &str) -> Option<bool> {
+        self.bars.suspend(|| {
+            dialoguer::Confirm::new()
+                .with_prompt(question)
+                .interact_opt()
+                .ok()
+                .flatten()
+        })
+    }
+
     /// Asks on a terminal.
     ///
     /// # Errors
@@ -101,7 +117,7 @@ impl Ui {
         if yes {
             return Ok(());
         }
-        if !self.interactive || !std::io::stdin().is_terminal() {
+        if !self.can_ask() {
             return Err(Error::refused(format!("{refusal} without being asked"))
                 .hint("add --yes where nobody can answer"));
         }

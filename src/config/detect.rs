@@ -32,6 +32,14 @@ fn found(what: impl Into<String>) -> Origin {
     Origin::Detected(what.into())
 }
 
+/// A `schema.sql` in the project's root is what is wanted of a sqlx chain.
+pub fn wanted_schema(root: &Path, layers: &mut Layers) {
+    if layers.text("migrations.tool") == Some("sqlx") && root.join("schema.sql").is_file() {
+        let value = Value::Text("schema.sql".into());
+        layers.put_missing("migrations.schema", value, found("schema.sql"));
+    }
+}
+
 /// Finds the tool and its folder where they are not written.
 pub fn migrations(root: &Path, layers: &mut Layers) {
     if layers.get("migrations.tool").is_some() {

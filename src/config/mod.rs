@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 mod compose;
+mod contradictions;
 mod detect;
 pub mod env;
 mod file;
@@ -16,6 +17,7 @@ mod resolve;
 mod settings;
 mod sqlx_toml;
 mod target;
+mod typed;
 
 pub use layers::{Entry, Layers, Origin, Value};
 pub use model::*;
@@ -46,6 +48,16 @@ impl Surroundings {
                 .collect(),
             ..Surroundings::default()
         }
+    }
+
+    /// Takes `PGOPTIONS` out of this process's environment: the driver would give them to every
+    /// session, and a `search_path` of the caller's would change what a replay makes.
+    ///
+    /// # Safety
+    /// To be called before any other thread runs.
+    pub unsafe fn forget_session_options() {
+        // SAFETY: the caller says that no other thread runs.
+        unsafe { std::env::remove_var("PGOPTIONS") }
     }
 
     fn variable(&self, name: &str) -> Option<&str> {

@@ -12,6 +12,8 @@ pub struct Config {
     pub database: Database,
     /// `None` where no migrations were configured or found.
     pub migrations: Option<Migrations>,
+    /// Patterns of objects that are no drift: partitions made at run time, schemas of others.
+    pub drift_ignore: Vec<String>,
     /// What child processes and `devdb env` get, in the order of the file.
     pub env: Vec<(String, EnvValue)>,
 }

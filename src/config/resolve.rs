@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::compose::{self, clean};
+use super::compose;
+use super::contradictions::refuse_contradictions;
 use super::detect;
 use super::layers::{Layers, Origin, Value, from_text};
 use super::model::*;
 use super::project::{self, Places};
 use super::settings::{self, SETTINGS};
-use super::target::Target;
-use super::{Loaded, Surroundings, file};
+use super::{Loaded, Surroundings, file, typed};
 use crate::error::{Error, Named, Result};
 
 /// The image that devdb takes where nothing else is said.
@@ -36,7 +36,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
         None => {
             let root = project::find_root(&surroundings.folder);
             let file = root.join("devdb.toml");
-            (root, file.is_file().then_some(file))
+            (root, file.exists().then_some(file))
         }
     };
     if let Some(path) = &toml {
@@ -71,17 +71,21 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
         found.push(format!("no setting is called {name}{near}"));
     }
 
+    let written: Vec<&str> = layers.iter().map(|(key, _)| key).collect();
     let service = compose_service(&root, &variables, toml.is_some(), &mut layers)?;
-    let before_detection: Vec<&str> = layers.iter().map(|(key, _)| key).collect();
     let mut with_detection = layers.clone();
     detect::migrations(&root, &mut with_detection);
+    detect::wanted_schema(&root, &mut with_detection);
     if toml.is_none() {
         detect::urls(&env_file, &mut with_detection);
     }
     for (key, entry) in with_detection.iter() {
         if let Origin::Detected(what) = &entry.origin
-            && !before_detection.contains(&key)
-            && !matches!(key, "migrations.dir" | "database.password")
+            && !written.contains(&key)
+            && !matches!(
+                key,
+                "migrations.dir" | "database.password" | "database.user"
+            )
         {
             found.push(format!("{key} = {} ({what})", entry.value));
         }
@@ -103,12 +107,12 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
     let name = layers.text("name").unwrap_or("project").to_owned();
     let project = project::identify(&root, &name, &places);
     defaults(&project, &mut layers);
-    contradictions(&layers)?;
+    refuse_contradictions(&layers)?;
 
-    let server = server(&root, &layers, service.as_ref(), surroundings)?;
-    let database = database(&root, &layers)?;
-    let migrations = migrations(&root, &layers)?;
-    let env = env(&layers)?;
+    let server = typed::server(&root, &layers, service.as_ref(), surroundings)?;
+    let database = typed::database(&root, &layers)?;
+    let migrations = typed::migrations(&root, &layers)?;
+    let env = typed::env(&layers)?;
     let mut skipped = Vec::new();
     if let Some(service) = &service {
         skipped.extend(
@@ -124,6 +128,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
             server,
             database,
             migrations,
+            drift_ignore: layers.list("drift.ignore"),
             env,
         },
         layers,
@@ -242,10 +247,11 @@ fn compose_service(
     }
     let user = service.user.clone().unwrap_or_else(|| "postgres".into());
     // The official image names the database after the user where nothing is said.
-    put(
-        "database.name",
-        text(service.database.as_ref().unwrap_or(&user)),
-    );
+    // Without a name the image takes the user's, and `postgres` is the server's own database.
+    let name = service.database.as_ref().unwrap_or(&user);
+    if name != "postgres" {
+        put("database.name", text(name));
+    }
     if let Some(password) = &service.password {
         put("database.password", text(password));
     }
@@ -277,277 +283,4 @@ fn defaults(project: &Project, layers: &mut Layers) {
         let dir = if tool == "sqlx" { "migrations" } else { "." };
         layers.put_missing("migrations.dir", Value::Text(dir.into()), Origin::Default);
     }
-}
-
-/// Pairs of settings that cannot both be meant.
-fn contradictions(layers: &Layers) -> Result<()> {
-    let place = |key: &str| {
-        let origin = layers.origin(key).unwrap_or(&Origin::Default);
-        format!("{origin}: {key}")
-    };
-    let written = |key: &str| layers.is_written(key);
-    let in_file = |key: &str| matches!(layers.origin(key), Some(Origin::File(..)));
-    let refuse = |one: &str, other: &str, why: &str, hint: &str| {
-        Err(Error::usage(format!(
-            "{} contradicts {}: {why}",
-            place(one),
-            place(other)
-        ))
-        .hint(hint))
-    };
-    if in_file("server.compose") {
-        for key in ["server.image", "server.port", "server.data"] {
-            if in_file(key) {
-                return refuse(
-                    key,
-                    "server.compose",
-                    "the compose service says it already",
-                    "keep one of the two lines",
-                );
-            }
-        }
-    }
-    let kind = layers.text("server.kind").unwrap_or("auto");
-    if kind == "url" && layers.get("server.url").is_none() {
-        return Err(Error::usage(format!(
-            "{} = \"url\", but server.url is missing",
-            place("server.kind")
-        ))
-        .hint("add url = \"postgresql://user:password@host:5432/postgres\" to [server]"));
-    }
-    if kind != "url" && written("server.url") {
-        return refuse(
-            "server.url",
-            "server.kind",
-            &format!("a URL is only used with kind = \"url\", not \"{kind}\""),
-            "set kind = \"url\", or leave out the URL",
-        );
-    }
-    if kind == "url" {
-        for key in [
-            "server.port",
-            "server.data",
-            "server.compose",
-            "server.settings",
-        ] {
-            if in_file(key) {
-                return refuse(
-                    key,
-                    "server.kind",
-                    "a server that somebody else runs has its own",
-                    "leave this line out",
-                );
-            }
-        }
-    }
-    if kind == "local" && written("server.data") && layers.text("server.data") == Some("tmpfs") {
-        return refuse(
-            "server.data",
-            "server.kind",
-            "tmpfs needs a container",
-            "use kind = \"docker\", or a folder on a tmpfs of this machine",
-        );
-    }
-    let tool = layers.text("migrations.tool");
-    for (key, tools) in [
-        ("migrations.schema", &["sqlx"][..]),
-        ("migrations.table", &["sqlx"]),
-        ("migrations.run", &["alembic"]),
-        ("migrations.up", &["command"]),
-        ("migrations.generate", &["command"]),
-    ] {
-        match tool {
-            Some(tool) if written(key) && !tools.contains(&tool) => {
-                return refuse(
-                    key,
-                    "migrations.tool",
-                    &format!("it belongs to tool = \"{}\", not \"{tool}\"", tools[0]),
-                    "leave out this line, or change the tool",
-                );
-            }
-            _ => {}
-        }
-    }
-    if tool == Some("command") && layers.get("migrations.up").is_none() {
-        return Err(Error::usage(format!(
-            "{} = \"command\", but migrations.up is missing",
-            place("migrations.tool")
-        ))
-        .hint("add up = \"the shell command that brings a database to head\""));
-    }
-    Ok(())
-}
-
-fn server(
-    root: &Path,
-    layers: &Layers,
-    service: Option<&compose::Service>,
-    surroundings: &Surroundings,
-) -> Result<Server> {
-    let kind = match layers.text("server.kind") {
-        Some("docker") => ServerKind::Docker,
-        Some("local") => ServerKind::Local,
-        Some("url") => ServerKind::Url,
-        _ => ServerKind::Auto,
-    };
-    let port = match layers.get("server.port").map(|e| &e.value) {
-        // The list of settings keeps it between 1 and 65535.
-        Some(Value::Number(port)) => Port::Fixed(u16::try_from(*port).unwrap_or(5432)),
-        _ => Port::Auto,
-    };
-    let data = match layers.text("server.data") {
-        Some("tmpfs") => Data::Tmpfs,
-        None | Some("volume") => Data::Volume,
-        Some(folder) if folder.contains('/') || folder.starts_with('.') => {
-            Data::Folder(clean(&root.join(folder)))
-        }
-        Some(word) => {
-            return Err(Error::usage(format!(
-                "{}: server.data = {word:?} is neither \"volume\" nor \"tmpfs\" nor a folder",
-                layers.origin("server.data").unwrap_or(&Origin::Default)
-            ))
-            .hint(format!("write a folder as \"./{word}\"")));
-        }
-    };
-    let url = layers.text("server.url").map(str::to_owned);
-    if let Some(url) = &url {
-        Target::parse(url)
-            .map_err(|e| e.context(layers.origin("server.url").unwrap_or(&Origin::Default)))?;
-    }
-    let flag = |key: &str| matches!(layers.get(key).map(|e| &e.value), Some(Value::Flag(true)));
-    let number = |key: &str| match layers.get(key).map(|e| &e.value) {
-        Some(Value::Number(n)) => u64::try_from(*n).unwrap_or(60),
-        _ => 60,
-    };
-    let path = surroundings.variable("PATH").unwrap_or_default();
-    Ok(Server {
-        kind,
-        image: layers.text("server.image").unwrap_or(DEFAULT_IMAGE).into(),
-        port,
-        data,
-        settings: layers.map("server.settings").into_iter().collect(),
-        mounts: service.map(|s| s.mounts.clone()).unwrap_or_default(),
-        environment: service.map(|s| s.environment.clone()).unwrap_or_default(),
-        command: service.map(|s| s.command.clone()).unwrap_or_default(),
-        url,
-        allow_reset: flag("server.allow_reset"),
-        bin: layers.text("server.bin").map(|bin| root.join(bin)),
-        path: std::env::split_paths(path).collect(),
-        wait: number("server.wait"),
-    })
-}
-
-fn database(root: &Path, layers: &Layers) -> Result<Database> {
-    let text = |key: &str| layers.text(key).unwrap_or_default().to_owned();
-    let before = layers
-        .list("database.before")
-        .iter()
-        .map(|file| {
-            let path = clean(&root.join(file));
-            match path.is_file() {
-                true => Ok(path),
-                false => Err(Error::usage(format!(
-                    "{}: database.before names {file}, which is no file",
-                    layers.origin("database.before").unwrap_or(&Origin::Default)
-                ))
-                .hint(format!("paths are relative to {}", root.display()))),
-            }
-        })
-        .collect::<Result<_>>()?;
-    let name = text("database.name");
-    if name.is_empty()
-        || name.len() > 63
-        || ["postgres", "template0", "template1"].contains(&name.as_str())
-    {
-        return Err(Error::usage(format!(
-            "{}: database.name = {name:?} cannot be a dev database",
-            layers.origin("database.name").unwrap_or(&Origin::Default)
-        ))
-        .hint("take a name of 1 to 63 bytes that Postgres does not use itself, such as \"app\""));
-    }
-    Ok(Database {
-        name,
-        user: text("database.user"),
-        password: text("database.password"),
-        extensions: layers.list("database.extensions"),
-        before,
-    })
-}
-
-fn migrations(root: &Path, layers: &Layers) -> Result<Option<Migrations>> {
-    let Some(tool) = layers.text("migrations.tool") else {
-        return Ok(None);
-    };
-    let tool = match tool {
-        "sqlx" => Tool::Sqlx,
-        "alembic" => Tool::Alembic,
-        _ => Tool::Command,
-    };
-    let path = |key: &str| layers.text(key).map(|p| clean(&root.join(p)));
-    let dir = path("migrations.dir").unwrap_or_else(|| root.to_owned());
-    let origin = layers.origin("migrations.dir").unwrap_or(&Origin::Default);
-    if !dir.is_dir() {
-        return Err(Error::usage(format!(
-            "{origin}: migrations.dir is {}, which is no folder",
-            dir.display()
-        ))
-        .hint(format!("paths are relative to {}", root.display())));
-    }
-    if tool == Tool::Alembic && !dir.join("alembic.ini").is_file() {
-        return Err(Error::usage(format!(
-            "{origin}: there is no alembic.ini in {}",
-            dir.display()
-        ))
-        .hint("migrations.dir is the folder of alembic.ini, not of the version files"));
-    }
-    let written_schema = path("migrations.schema");
-    if let Some(schema) = written_schema.as_ref().filter(|schema| !schema.exists()) {
-        return Err(Error::usage(format!(
-            "{}: migrations.schema is {}, which does not exist",
-            layers
-                .origin("migrations.schema")
-                .unwrap_or(&Origin::Default),
-            schema.display()
-        ))
-        .hint("create it, for example from a database: `pg_dump --schema-only`"));
-    }
-    let found_schema =
-        || Some(root.join("schema.sql")).filter(|p| tool == Tool::Sqlx && p.exists());
-    Ok(Some(Migrations {
-        tool,
-        dir,
-        run: layers.list("migrations.run"),
-        schema: written_schema.or_else(found_schema),
-        table: layers
-            .text("migrations.table")
-            .unwrap_or("_sqlx_migrations")
-            .into(),
-        up: layers.text("migrations.up").map(str::to_owned),
-        generate: layers.text("migrations.generate").map(str::to_owned),
-    }))
-}
-
-/// A scheme that begins with `postgres` is a URL; everything else is text with parts in braces.
-fn env(layers: &Layers) -> Result<Vec<(String, EnvValue)>> {
-    layers
-        .map("env")
-        .into_iter()
-        .map(|(name, value)| {
-            let is_scheme = value.starts_with("postgres")
-                && value
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c));
-            if is_scheme {
-                return Ok((name, EnvValue::Url(value)));
-            }
-            if let Some(part) = super::env::unknown_part(&value) {
-                let origin = layers.origin("env").unwrap_or(&Origin::Default);
-                return Err(Error::usage(format!(
-                    "{origin}: env.{name} = {value:?} has the unknown part {{{part}}}"
-                ))
-                .hint(format!("the parts are {}", super::env::PARTS.join(", "))));
-            }
-            Ok((name, EnvValue::Text(value)))
-        })
-        .collect()
 }

@@ -78,6 +78,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("migrations.table", Type::Text),
     setting("migrations.up", Type::Text),
     setting("migrations.generate", Type::Text),
+    setting("drift.ignore", Type::List),
     setting("env", Type::Map),
 ];
 
@@ -100,10 +101,13 @@ pub fn variable(setting: &Setting) -> Option<String> {
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 4))
+        .map(|name| {
+            let distance = strsim::damerau_levenshtein(typed, name);
+            (distance, !name.starts_with(typed), name)
+        })
+        .filter(|(distance, _, name)| *distance <= 2.max(name.len() / 4))
         .min()
-        .map(|(_, name)| name)
+        .map(|(_, _, name)| name)
 }
 
 #[cfg(test)]
@@ -114,6 +118,7 @@ mod tests {
     fn slips_are_recognised_and_strangers_are_not() {
         let keys = || SETTINGS.iter().map(|s| s.key);
         assert_eq!(nearest("server.prot", keys()), Some("server.port"));
+        assert_eq!(nearest("server.kin", keys()), Some("server.kind"));
         assert_eq!(nearest("migration.tool", keys()), Some("migrations.tool"));
         assert_eq!(nearest("completely.else", keys()), None);
     }

@@ -1,5 +1,7 @@
 //! How devdb's own databases are called.
 
+use sha2::{Digest, Sha256};
+
 use crate::config::Project;
 
 /// The names for one project. A server may hold those of many projects (`kind = "url"`), so each
@@ -7,12 +9,17 @@ use crate::config::Project;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     prefix: String,
+    /// Eight hex digits for the dev database.
+    dev: String,
 }
 
 impl Names {
-    pub fn new(project: &Project) -> Self {
+    /// `dev` is the name of the dev database; a project can have several, one after the other.
+    pub fn new(project: &Project, dev: &str) -> Self {
+        let hash = Sha256::digest(dev);
         Names {
             prefix: format!("devdb_{}", project.id.replace('-', "_")),
+            dev: hash.iter().take(4).map(|b| format!("{b:02x}")).collect(),
         }
     }
 
@@ -21,9 +28,9 @@ impl Names {
         format!("{}_base", self.prefix)
     }
 
-    /// The dev database that the last reset replaced.
+    /// What the last reset of this dev database replaced.
     pub fn aside(&self) -> String {
-        format!("{}_aside", self.prefix)
+        format!("{}_aside_{}", self.prefix, self.dev)
     }
 
     /// A dev database under construction, renamed when it is complete.
@@ -59,7 +66,10 @@ mod tests {
             id: format!("{}-0a1b2c3d", "a".repeat(20)),
             state_dir: "/s".into(),
         };
-        let names = Names::new(&project);
+        let names = Names::new(&project, "app");
+        // What was put aside of one dev database is never brought back as another.
+        assert_ne!(names.aside(), Names::new(&project, "other").aside());
+        assert!(names.aside().len() <= 63);
         let scratch = names.scratch("4194304x9", "wanted");
         assert!(scratch.len() <= 63, "{} is too long", scratch.len());
         assert!(names.is_ours(&scratch) && scratch.starts_with(&names.scratch_prefix()));

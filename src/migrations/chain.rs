@@ -192,7 +192,7 @@ impl Problem {
                 named.join(", ")
             ),
             hint: format!(
-                "join them with `alembic merge -m \"merge\" {}`, or name one with --to (`--to heads` for all)",
+                "join them with `alembic merge -m \"merge\" {}`",
                 chain.heads.join(" ")
             ),
             blocks: true,

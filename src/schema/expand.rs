@@ -2,7 +2,7 @@
 //! dropped and made again, a column lets go of its enum while that is made anew, an index goes
 //! with its table unasked. Knows no kind; what it does follows from needs and from the rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::diff;
 use super::model::{Dependents, Id, Object, Schema};
@@ -31,6 +31,7 @@ pub(super) struct Context<'a> {
     /// Objects that stand aside under another name until their columns have moved over.
     aside: BTreeSet<Id>,
     dependents: Dependents<'a>,
+    wanted_dependents: Dependents<'a>,
 }
 
 impl<'a> Context<'a> {
@@ -45,6 +46,7 @@ impl<'a> Context<'a> {
             apart,
             aside: BTreeSet::new(),
             dependents: Dependents::of(from),
+            wanted_dependents: Dependents::of(to),
         };
         let mut todo: Vec<Id> = Vec::new();
         for change in diff::diff(from, to) {
@@ -205,12 +207,17 @@ impl<'a> Context<'a> {
             && self
                 .from
                 .get(id)
-                .is_some_and(|object| rules::of(id.kind()).rename(object, "x").is_some())
+                .is_some_and(|object| !rules::of(id.kind()).rename(object, "x").is_empty())
     }
 
     /// Objects that need `id` now, and whether they go with it unasked.
     pub fn dependents(&self, id: &Id) -> impl Iterator<Item = (&'a Object, bool)> + '_ {
         self.dependents.on(id)
+    }
+
+    /// Objects that shall need `id`.
+    pub fn wanted_dependents(&self, id: &Id) -> impl Iterator<Item = &'a Object> + '_ {
+        self.wanted_dependents.on(id).map(|(object, _)| object)
     }
 
     /// The one whose step makes it: itself, or the whole that it is made with.
@@ -238,7 +245,8 @@ impl<'a> Context<'a> {
                 break;
             }
             for need in object.needs.iter().filter(|need| need.auto) {
-                if self.destroyed(&need.id) && seen.insert(need.id.clone()) {
+                let goes = rules::of(id.kind()).goes_with(self, object, &need.id);
+                if goes && self.destroyed(&need.id) && seen.insert(need.id.clone()) {
                     id = need.id.clone();
                     continue 'up;
                 }
@@ -290,20 +298,41 @@ impl<'a> Context<'a> {
                 }
             }
         }
-        for (part, whole) in made {
-            for step in steps.iter_mut().filter(|s| s.makes.contains(&whole)) {
-                step.makes.push(part.clone());
-            }
-        }
-        for (part, whole) in gone {
-            let whole = self.old(&whole);
-            for step in steps.iter_mut().filter(|s| s.destroys.contains(&whole)) {
-                step.destroys.push(part.clone());
-            }
-        }
+        self.add_parts(&mut steps, made, gone);
         self.connect(&mut steps);
         let claims = self.claims(&steps);
         (steps, claims)
+    }
+
+    /// Tells each step which parts it makes and drops besides its object. Both lists are pairs of
+    /// a part and the whole that it is made or dropped with.
+    fn add_parts(&self, steps: &mut [Step], made: Vec<(Id, Id)>, gone: Vec<(Id, Id)>) {
+        let mut makers: HashMap<Id, Vec<usize>> = HashMap::new();
+        let mut destroyers: HashMap<Id, Vec<usize>> = HashMap::new();
+        for (i, step) in steps.iter().enumerate() {
+            for id in &step.makes {
+                makers.entry(id.clone()).or_default().push(i);
+            }
+            for id in &step.destroys {
+                destroyers.entry(id.clone()).or_default().push(i);
+            }
+            // A view that is replaced makes its new columns, too.
+            if step.action == Action::Alter {
+                makers.entry(step.object.clone()).or_default().push(i);
+            }
+        }
+        for (part, whole) in made {
+            for &i in makers.get(&whole).into_iter().flatten() {
+                if self.created(&whole) == (steps[i].action == Action::Create) {
+                    steps[i].makes.push(part.clone());
+                }
+            }
+        }
+        for (part, whole) in gone {
+            for &i in destroyers.get(&self.old(&whole)).into_iter().flatten() {
+                steps[i].destroys.push(part.clone());
+            }
+        }
     }
 
     /// Renames the old one, makes the new one, and drops the old one when nobody holds on to it.
@@ -311,11 +340,15 @@ impl<'a> Context<'a> {
         let rules = rules::of(old.id.kind());
         let name = format!("{}__old", old.id.name());
         let aside = self.old(&old.id);
-        let mut rename = Step::alter(&old.id, rules.rename(old, &name).unwrap_or_default());
-        rename.action = Action::Drop;
-        rename.makes.push(aside.clone());
-        rename.destroys.push(old.id.clone());
-        steps.push(rename);
+        for sql in rules.rename(old, &name) {
+            let mut rename = Step::alter(&old.id, sql);
+            rename.action = Action::Drop;
+            steps.push(rename);
+        }
+        if let Some(rename) = steps.last_mut() {
+            rename.makes.push(aside.clone());
+            rename.destroys.push(old.id.clone());
+        }
         steps.extend(rules.create(self, new));
         let mut renamed = old.clone();
         renamed.id = Id::new(old.id.kind(), old.id.schema(), &name, old.id.part());
@@ -353,9 +386,17 @@ impl<'a> Context<'a> {
                     );
                 }
             }
+            if step.action == Action::Detail {
+                // The end of something that stood aside, with its parts.
+                for object in step.destroys.iter().filter_map(|id| self.from.get(id)) {
+                    releases.extend(self.released(object));
+                }
+            }
             if step.action == Action::Drop {
                 for object in step.destroys.iter().filter_map(|id| self.from.get(id)) {
-                    releases.extend(object.needs.iter().map(|need| need.id.clone()));
+                    let rules = rules::of(object.id.kind());
+                    let minds = object.needs.iter().map(|need| &need.id);
+                    releases.extend(minds.filter(|need| rules.waits_for(object, need)).cloned());
                 }
             }
             let own: BTreeSet<&Id> = step.makes.iter().collect();

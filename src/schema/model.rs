@@ -272,6 +272,15 @@ impl Schema {
         rest
     }
 
+    /// All objects of one kind.
+    pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Object> {
+        let first = Id::new(kind, "", "", "");
+        self.objects
+            .range(first..)
+            .take_while(move |(id, _)| id.kind() == kind)
+            .map(|(_, object)| object)
+    }
+
     /// The parts of one kind of a whole, in the order of their names: the columns of a table.
     pub(super) fn parts<'a>(&'a self, of: &Id, kind: Kind) -> impl Iterator<Item = &'a Object> {
         let first = of.beside(kind, "");

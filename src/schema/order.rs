@@ -16,10 +16,11 @@ pub(super) struct Claims {
 }
 
 /// The steps in an order that works, or the parts that must be made apart from their whole
-/// because otherwise there is none. `needs` gives what an object needs on either side.
+/// because otherwise there is none, besides those that are `apart` already. `needs` gives what an object needs on either side.
 pub(super) fn order(
     steps: Vec<Step>,
     claims: &Claims,
+    apart: &BTreeSet<Id>,
     needs: &dyn Fn(&Id) -> Vec<Id>,
 ) -> Result<Vec<Step>, BTreeSet<Id>> {
     let edges = edges(&steps, claims);
@@ -55,9 +56,10 @@ pub(super) fn order(
         }
         let circle = circle(&edges, &done);
         if !split {
-            let apart = parts_to_split(&steps, &circle, needs);
-            if !apart.is_empty() {
-                return Err(apart);
+            let mut parts = parts_to_split(&steps, &circle, needs);
+            parts.retain(|id| !apart.contains(id));
+            if !parts.is_empty() {
+                return Err(parts);
             }
             split = true;
         }
@@ -187,8 +189,8 @@ fn circle(edges: &[Vec<usize>], done: &[bool]) -> Vec<usize> {
     }
 }
 
-/// Defaults and constraints that are made or dropped with their table though they need something
-/// that another step of the circle makes or drops.
+/// Parts that are made or dropped with their whole though they need something that another step
+/// of the circle makes or drops.
 fn parts_to_split(
     steps: &[Step],
     circle: &[usize],
@@ -202,7 +204,7 @@ fn parts_to_split(
     let mut result = BTreeSet::new();
     for (i, ids) in &all {
         for id in ids {
-            let splits = matches!(id.kind(), Kind::Default | Kind::Constraint)
+            let splits = splits(id.kind(), steps[*i].makes.contains(id))
                 && *id != steps[*i].object
                 && needs(id)
                     .iter()
@@ -213,4 +215,123 @@ fn parts_to_split(
         }
     }
     result
+}
+
+/// Whether there is a statement that makes such a part, or drops it, apart from its whole.
+fn splits(part: Kind, made: bool) -> bool {
+    match part {
+        Kind::Default | Kind::Constraint => true,
+        Kind::Index | Kind::Statistics | Kind::Trigger | Kind::Rule | Kind::Policy => !made,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(kind: Kind, name: &str) -> Id {
+        Id::new(kind, "s", name, "")
+    }
+
+    fn part(kind: Kind, name: &str, part: &str) -> Id {
+        Id::new(kind, "s", name, part)
+    }
+
+    fn sorted(steps: Vec<Step>) -> Result<Vec<String>, BTreeSet<Id>> {
+        with_needs(steps, &|_| Vec::new())
+    }
+
+    fn with_needs(
+        steps: Vec<Step>,
+        needs: &dyn Fn(&Id) -> Vec<Id>,
+    ) -> Result<Vec<String>, BTreeSet<Id>> {
+        let claims = Claims {
+            takes: vec![Vec::new(); steps.len()],
+            frees: vec![Vec::new(); steps.len()],
+        };
+        let steps = order(steps, &claims, &BTreeSet::new(), needs)?;
+        Ok(steps.into_iter().map(|step| step.sql).collect())
+    }
+
+    #[test]
+    fn drops_come_first_and_the_rest_by_kind_and_name() {
+        let steps = vec![
+            Step::create(&id(Kind::View, "v"), "make v"),
+            Step::create(&id(Kind::Table, "b"), "make b"),
+            Step::create(&id(Kind::Table, "a"), "make a"),
+            Step::detail(&id(Kind::Table, "a"), "comment a"),
+            Step::drop(&id(Kind::Table, "z"), "drop z"),
+            Step::drop(&id(Kind::View, "y"), "drop y"),
+        ];
+        let order = [
+            "drop y",
+            "drop z",
+            "make a",
+            "comment a",
+            "make b",
+            "make v",
+        ];
+        assert_eq!(sorted(steps).unwrap(), order);
+    }
+
+    #[test]
+    fn needs_overrule_the_usual_order() {
+        let function = id(Kind::Function, "f");
+        let table = id(Kind::Table, "a");
+        let steps = vec![
+            Step::create(&table, "make a").needing([function.clone()]),
+            Step::create(&function, "make f"),
+            Step::alter(&function, "alter g").releasing([id(Kind::Enum, "e")]),
+            Step::drop(&id(Kind::Enum, "e"), "drop e"),
+        ];
+        assert_eq!(
+            sorted(steps).unwrap(),
+            ["make f", "alter g", "drop e", "make a"]
+        );
+    }
+
+    #[test]
+    fn what_is_dropped_and_made_again_is_dropped_before() {
+        let view = id(Kind::View, "v");
+        let column = part(Kind::Column, "t", "c");
+        let steps = vec![
+            Step::create(&view, "make v").needing([column.clone()]),
+            Step::alter(&column, "alter c"),
+            Step::drop(&view, "drop v").releasing([column.clone()]),
+        ];
+        assert_eq!(sorted(steps).unwrap(), ["drop v", "alter c", "make v"]);
+    }
+
+    #[test]
+    fn a_circle_is_split_at_the_parts_that_close_it() {
+        let (a, b) = (id(Kind::Table, "a"), id(Kind::Table, "b"));
+        let (to_b, to_a) = (
+            part(Kind::Constraint, "a", "k"),
+            part(Kind::Constraint, "b", "k"),
+        );
+        let check = part(Kind::Constraint, "a", "check");
+        let mut make_a = Step::create(&a, "make a").needing([b.clone()]);
+        make_a.makes.extend([to_b.clone(), check]);
+        let mut make_b = Step::create(&b, "make b").needing([a.clone()]);
+        make_b.makes.push(to_a.clone());
+        let needs = |id: &Id| match id {
+            id if *id == to_b => vec![b.clone()],
+            id if *id == to_a => vec![a.clone()],
+            _ => Vec::new(),
+        };
+        let split = with_needs(vec![make_a, make_b], &needs).unwrap_err();
+        assert_eq!(split, BTreeSet::from([to_a.clone(), to_b.clone()]));
+    }
+
+    #[test]
+    fn a_circle_that_cannot_be_split_still_has_an_order() {
+        let (f, g) = (id(Kind::Function, "f"), id(Kind::Function, "g"));
+        let steps = vec![
+            Step::create(&g, "make g").needing([f.clone()]),
+            Step::create(&f, "make f").needing([g.clone()]),
+            Step::create(&id(Kind::View, "v"), "make v").needing([g.clone()]),
+        ];
+        assert_eq!(sorted(steps).unwrap(), ["make f", "make g", "make v"]);
+    }
 }

@@ -28,7 +28,7 @@ pub struct Hazard {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum HazardKind {
     /// Rows or values go away.
     DataLoss,
@@ -226,7 +226,7 @@ impl Serialize for Step {
 /// Statements that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// Without semicolons at their ends.
+    /// Without semicolons at their ends; hazards stand as comments above their statement.
     pub statements: Vec<String>,
     /// Whether they run in one transaction; otherwise there is one statement, which must run alone.
     pub transactional: bool,

@@ -63,7 +63,7 @@ fn explain(error: Error, target: &Target) -> Error {
             "the data directory keeps the user and the password that it was made with: put those \
              back into the configuration, or `devdb reset` to make a new one",
         ),
-        _ => error,
+        _ => error.hint("look at `devdb logs`; `devdb reset` makes a new data directory"),
     }
 }
 

@@ -26,7 +26,7 @@ impl Context {
     }
 
     pub(super) fn names(&self) -> Names {
-        Names::new(&self.config().project)
+        Names::new(&self.config().project, &self.config().database.name)
     }
 
     pub(super) async fn lock(&self, command: &str) -> Result<ProjectLock> {

@@ -42,6 +42,12 @@ fn text(context: &Context) -> String {
     for (key, entry) in context.loaded.layers.iter() {
         let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
         let section = if key == "env" { "env" } else { section };
+        // What a compose file says is taken from there, and so is not said twice.
+        let from_compose =
+            matches!(&entry.origin, Origin::Detected(what) if what.contains(": service "));
+        if from_compose && key != "server.compose" {
+            continue;
+        }
         if section != table {
             let _ = write!(text, "\n[{section}]\n");
             table = section.to_owned();
@@ -52,12 +58,8 @@ fn text(context: &Context) -> String {
             }
             continue;
         }
-        // What a compose file says is taken from there, and so is not said twice.
-        let from_compose =
-            matches!(&entry.origin, Origin::Detected(what) if what.contains(": service "));
         let comment = match &entry.origin {
             Origin::Default => "# ",
-            _ if from_compose && key != "server.compose" => continue,
             _ => "",
         };
         let _ = writeln!(text, "{comment}{name} = {}", entry.value);

@@ -28,7 +28,11 @@ impl ProjectLock {
             let mut holder = String::new();
             // The holder's line is a courtesy: without it the wait is the same.
             let _ = file.read_to_string(&mut holder);
-            let task = events.begin(format!("waiting for {}", holder.trim()), None);
+            let holder = match holder.trim() {
+                "" => "another devdb in this project",
+                holder => holder,
+            };
+            let task = events.begin(format!("waiting for {holder}"), None);
             file = tokio::task::spawn_blocking(move || file.lock().map(|()| file))
                 .await
                 .map_err(|e| Error::failed(format!("{what}: {e}")))?

@@ -9,6 +9,7 @@ mod lock;
 mod migrate;
 mod provision;
 mod ready;
+mod renames;
 mod reset;
 mod server;
 mod status;
@@ -17,10 +18,11 @@ pub use compare::{
     DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, graph, keep_drift,
 };
 pub use context::Context;
-pub use generate::{Generated, generate};
+pub use generate::{GenerateOptions, Generated, generate};
 pub use init::{Init, init};
 pub use migrate::{Moved, migrate, rollback};
 pub use ready::{Ready, ready};
+pub use renames::{Ask, Decisions};
 pub use reset::{Reset, Undone, reset, undo};
-pub use server::{Up, down, logs, psql, up, url, variables};
+pub use server::{Left, Up, down, logs, psql, up, url, variables};
 pub use status::{HistoryEntry, Status, history, status};

@@ -6,7 +6,7 @@ use crate::config::{Config, ServerKind, Target};
 use crate::databases::{self, BaseKey, clone_from};
 use crate::error::{Error, Named, Result};
 use crate::excerpt;
-use crate::postgres::{self, Connection, database, quote_ident};
+use crate::postgres::{self, Connection, Row, database, error_from, quote_ident};
 
 use super::Context;
 
@@ -23,6 +23,12 @@ pub(super) async fn dev_database(
     let dev = context.dev(maintenance);
     let mut connection = postgres::connect(maintenance).await?;
     if database::exists(&mut connection, &dev.database).await? {
+        let mut session = postgres::connect(&dev).await?;
+        if !extensions_stand(context, &mut session).await? {
+            // Added to the settings after the database was made.
+            create_extensions(config, &mut session).await?;
+        }
+        session.close().await;
         return Ok((dev, false));
     }
     allow_databases(config, &format!("create the database {}", dev.database))?;
@@ -110,8 +116,35 @@ async fn from_init_scripts(context: &Context, on: &mut Connection) -> Result<()>
     clone_from(on, &context.names().fresh(), &dev.database).await
 }
 
+/// Whether all extensions of the settings stand in the database of `connection`.
+pub(super) async fn extensions_stand(
+    context: &Context,
+    connection: &mut Connection,
+) -> Result<bool> {
+    let wanted = &context.config().database.extensions;
+    if wanted.is_empty() {
+        return Ok(true);
+    }
+    let rows = connection
+        .fetch("select extname::text from pg_catalog.pg_extension", &[])
+        .await?;
+    let names: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get(0).map_err(error_from))
+        .collect::<Result<_>>()?;
+    Ok(wanted.iter().all(|name| names.contains(name)))
+}
+
 /// Extensions, then the files that run before.
 async fn fill(config: &Config, connection: &mut Connection) -> Result<()> {
+    create_extensions(config, connection).await?;
+    for file in &config.database.before {
+        run_file(connection, file).await?;
+    }
+    Ok(())
+}
+
+async fn create_extensions(config: &Config, connection: &mut Connection) -> Result<()> {
     for extension in &config.database.extensions {
         let statement = format!(
             "create extension if not exists {} cascade",
@@ -128,9 +161,6 @@ async fn fill(config: &Config, connection: &mut Connection) -> Result<()> {
             e.context(format!("cannot create the extension {extension}")).hint(hint)
         })?;
     }
-    for file in &config.database.before {
-        run_file(connection, file).await?;
-    }
     Ok(())
 }
 
@@ -141,10 +171,29 @@ async fn fill(config: &Config, connection: &mut Connection) -> Result<()> {
 pub(super) async fn run_file(connection: &mut Connection, file: &Path) -> Result<()> {
     let text =
         std::fs::read_to_string(file).named(format_args!("cannot read {}", file.display()))?;
-    connection
-        .execute(&text)
-        .await
-        .map_err(|e| excerpt::failed_file(file, &text, e))
+    let text = without_frame(&text);
+    connection.execute(&text).await.map_err(|e| {
+        let at_backslash = e
+            .postgres()
+            .is_some_and(|p| p.code == "42601" && p.message.contains("\"\\\""));
+        let error = excerpt::failed_file(file, &text, e);
+        match at_backslash {
+            true => error
+                .hint("commands of psql, which begin with a backslash, are not SQL: take them out"),
+            false => error,
+        }
+    })
+}
+
+/// `pg_dump` frames its output with `\restrict` and `\unrestrict`, which are psql's and not SQL.
+/// The lines stay, empty, so that places in messages are right.
+fn without_frame(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| {
+            let is_frame = line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ");
+            if is_frame { "\n" } else { line }
+        })
+        .collect()
 }
 
 fn key(config: &Config) -> Result<BaseKey> {
@@ -160,4 +209,15 @@ fn key(config: &Config) -> Result<BaseKey> {
         }
     }
     Ok(BaseKey::new(parts.iter().map(Vec::as_slice)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_of_pg_dump_is_left_out() {
+        let text = "\\restrict abc\nselect 1;\n\\unrestrict abc\n";
+        assert_eq!(without_frame(text), "\nselect 1;\n\n");
+    }
 }

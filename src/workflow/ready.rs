@@ -71,6 +71,12 @@ async fn already(context: &Context) -> Option<Target> {
     let target = context.dev(&maintenance);
     let limit = Duration::from_millis(1000);
     let mut connection = postgres::connect_within(&target, limit).await.ok()?;
+    if !provision::extensions_stand(context, &mut connection)
+        .await
+        .ok()?
+    {
+        return None;
+    }
     let standing = match &context.config().migrations {
         None => return Some(target),
         Some(_) => context.quick_standing(&mut connection).await.ok()??,

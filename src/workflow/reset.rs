@@ -50,29 +50,35 @@ pub async fn reset(context: &Context, adopt: bool) -> Result<Reset> {
     let _lock = context.lock("reset").await?;
     let mut tool = tool_if_any(context)?;
     let server = context.server().await?;
-    // A chain that cannot run is found before anything is put aside.
-    if let Some(tool) = &mut tool {
-        let dev = context.dev(&Server::placeholder(context.config()));
-        let chain = tool
-            .chain(&context.variables(&dev), &context.events)
-            .await?;
-        chain.ensure_sound()?;
-        chain.head()?;
-    }
     with_server(context, tool.as_mut(), &server, adopt).await
+}
+
+/// A chain that cannot run is found before anything is put aside.
+async fn check_chain(context: &Context, tool: &mut MigrationTool) -> Result<()> {
+    let dev = context.dev(&Server::placeholder(context.config()));
+    let chain = tool
+        .chain(&context.variables(&dev), &context.events)
+        .await?;
+    chain.ensure_sound()?;
+    chain.head().map(|_| ())
 }
 
 pub(super) async fn with_server(
     context: &Context,
-    tool: Option<&mut MigrationTool>,
+    mut tool: Option<&mut MigrationTool>,
     server: &Server,
     adopt: bool,
 ) -> Result<Reset> {
     let started = Instant::now();
+    if let Some(tool) = tool.as_deref_mut() {
+        check_chain(context, tool).await?;
+    }
     tell_clients(context).await;
     match server.reset_data(&context.events, adopt).await? {
         DataReset::Fresh { target, aside } => {
-            let (dev, _) = provision::dev_database(context, &target).await?;
+            let (dev, _) = provision::dev_database(context, &target)
+                .await
+                .map_err(kept_aside)?;
             // With init scripts the image made the dev database; its base is taken before the replay.
             let mut connection = postgres::connect(&target).await?;
             provision::base(context, &mut connection).await?;
@@ -93,10 +99,12 @@ pub(super) async fn with_server(
 }
 
 fn kept_aside(error: Error) -> Error {
-    match error.hint_text() {
-        Some(_) => error,
-        None => error.hint("your data is kept aside: `devdb undo` brings it back"),
-    }
+    let kept = "your data is kept aside: `devdb undo` brings it back";
+    let hint = match error.hint_text() {
+        Some(hint) => format!("{kept}; {hint}"),
+        None => kept.to_owned(),
+    };
+    error.hint(hint)
 }
 
 fn report(target: Target, ran: Vec<Ran>, aside: Option<String>, started: Instant) -> Reset {

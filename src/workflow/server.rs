@@ -29,14 +29,29 @@ pub async fn up(context: &Context) -> Result<Up> {
     })
 }
 
+/// What is left of the data when the server is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Left {
+    Data,
+    /// It was in memory, and goes with the server.
+    Nothing,
+    Wiped,
+}
+
 /// Stops the server; with `wipe` its data goes too, also what was put aside.
-pub async fn down(context: &Context, wipe: bool) -> Result<()> {
+pub async fn down(context: &Context, wipe: bool) -> Result<Left> {
     let _lock = context.lock("down").await?;
     let server = context.server().await?;
     match wipe {
-        true => server.remove(&context.events, true).await,
-        false => server.stop(&context.events).await,
+        true => server.remove(&context.events, true).await?,
+        false => server.stop(&context.events).await?,
     }
+    Ok(match (wipe, server.exchanges_data()) {
+        (true, _) => Left::Wiped,
+        (false, true) => Left::Data,
+        (false, false) => Left::Nothing,
+    })
 }
 
 /// Hands every line that the server logged to `each`, with `follow` until interrupted.
@@ -53,6 +68,11 @@ pub async fn logs(
 async fn dev(context: &Context) -> Result<(Target, Server)> {
     let _lock = context.lock("up").await?;
     let server = context.server().await?;
+    if server.pending_reset() {
+        context.events.warn(
+            "the last reset did not come to its end: `devdb ready` does it again, `devdb undo` brings the old data back",
+        );
+    }
     let maintenance = server.ensure_up(&context.events).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     Ok((target, server))

@@ -80,6 +80,7 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     let text = project.read(&written(&project));
     assert_snapshot!(text, @"
     ALTER TABLE public.notes ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL;
+    -- index-build: table public.notes cannot be written to while the index is built
     CREATE INDEX notes_author ON public.notes USING btree (author);
     ");
     assert!(
@@ -139,6 +140,7 @@ async fn generate_writes_both_ways_where_the_chain_is_reversible() {
     ALTER TABLE public.users ADD COLUMN mood public.mood DEFAULT 'ok'::public.mood NOT NULL;
     ");
     assert_snapshot!(project.read("migrations/2_moods.down.sql"), @"
+    -- data-loss: every value of column public.users.mood goes away
     ALTER TABLE public.users DROP COLUMN mood;
     DROP TYPE public.mood;
     ");
@@ -166,7 +168,7 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
     · only the dev database is replaced: roles and other databases of this server stay
     ✓ replaying migrations: 2 migrations
     ✓ [app] is clean: 2 migrations replayed
-      the old data is kept aside (database devdb_[app]_[hash]_aside): `devdb undo` brings it back
+      the old data is kept aside (database devdb_[app]_[hash]_aside_[hash]): `devdb undo` brings it back
     ");
     let by_hand = "select to_regclass('by_hand')::text";
     let there = "select count(*)::text from pg_tables where tablename = 'by_hand'";
@@ -180,7 +182,7 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
     ----- stdout -----
     postgresql://postgres:postgres@127.0.0.1:[port]/[app]
     ----- stderr -----
-    ✓ [app] is as it was before the reset
+    ✓ [app] has back what was put aside
       what was there is kept aside: `devdb undo` swaps again
     ");
     assert_eq!(
@@ -192,6 +194,62 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
     );
     project.devdb(&["undo"]).ok();
     assert_eq!(project.value(there).await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn what_one_dev_database_put_aside_is_not_brought_back_as_another() {
+    let project = notes("aside");
+    let other = format!("{}_other", project.name);
+    project.devdb(&["ready"]).ok();
+    project.devdb(&["--database", &other, "ready"]).ok();
+    project.devdb(&["reset", "--yes"]).ok();
+    let undo = project.devdb(&["--database", &other, "undo"]);
+    assert_eq!(undo.code, 5, "{}", undo.show());
+    project.devdb(&["undo"]).ok();
+}
+
+#[tokio::test]
+async fn an_extension_that_is_added_later_is_made() {
+    let project = notes("later");
+    project.devdb(&["ready"]).ok();
+    let toml = project.read("devdb.toml");
+    project.file(
+        "devdb.toml",
+        &toml.replace("[database]\n", "[database]\nextensions = [\"pg_trgm\"]\n"),
+    );
+    project.devdb(&["ready"]).ok();
+    let there = "select count(*)::text from pg_extension where extname = 'pg_trgm'";
+    assert_eq!(project.value(there).await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn session_options_of_the_caller_do_not_reach_a_replay() {
+    let project = notes("pgoptions");
+    let mut command = project.command(&["ready"]);
+    command.env("PGOPTIONS", "-c search_path=nowhere");
+    project.run(command).ok();
+}
+
+#[tokio::test]
+async fn a_schema_as_pg_dump_writes_it_is_taken_and_other_psql_commands_are_named() {
+    let project = notes("meta");
+    project.file(
+        "schema.sql",
+        &format!("\\restrict abc\n{SCHEMA}\\unrestrict abc\n"),
+    );
+    project.devdb(&["generate", "x"]).ok();
+    project.file("schema.sql", "\\set x 1\n");
+    assert_snapshot!(project.devdb(&["generate", "y"]).show(), @r#"
+    exit: 7
+    ----- stdout -----
+    ----- stderr -----
+    ✓ replaying migrations: 3 migrations
+    error: schema.sql:1: syntax error at or near "\" (42601)
+      [root]/schema.sql:1:1
+      1 | \set x 1
+        | ^
+    hint: commands of psql, which begin with a backslash, are not SQL: take them out
+    "#);
 }
 
 #[tokio::test]
@@ -447,6 +505,14 @@ fn mistakes_in_settings_are_named_with_their_place() {
     error: devdb.toml:1: env.X = "{hots}" has the unknown part {hots}
     hint: the parts are {url}, {host}, {port}, {user}, {password}, {database}
     "#);
+    project.file("devdb.toml", "[env]\n\"A B\" = \"postgresql\"\n");
+    assert_snapshot!(project.devdb(&["env"]).show(), @r#"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: devdb.toml:1: "A B" cannot be the name of a variable
+    hint: letters, digits and _ make a name
+    "#);
     project.file("devdb.toml", "[database\n");
     assert_snapshot!(project.devdb(&["config"]).show(), @"
     exit: 2
@@ -532,8 +598,6 @@ fn init_writes_what_was_found() {
     # data = "volume"
     # wait = 60
 
-    [database]
-
     [migrations]
     tool = "alembic"
     dir = "backend"
@@ -541,7 +605,6 @@ fn init_writes_what_was_found() {
     [env]
     DATABASE_URL = "postgresql"
     ----- stderr -----
-    · migrations.tool = "alembic" (backend/alembic.ini)
     ✓ [root]/devdb.toml is written
     "#);
     assert_snapshot!(project.devdb(&["init"]).show(), @"
@@ -601,6 +664,9 @@ fn completions_and_help_are_there() {
       rollback     Take migrations of the dev database back
       history      The chain of migrations, and what of it is applied
       status       The server, the dev database and how it stands to the chain
+      drift        What the dev database has that no migration made, or lacks that one made
+      diff         The SQL that leads from one schema to another
+      schema       A schema as text or as a picture, the same for the same schema
       up           Start the server, without touching any database
       down         Stop the server; data stays unless --wipe
       logs         Show what the server logged

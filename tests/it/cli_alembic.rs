@@ -62,7 +62,7 @@ async fn the_main_job_in_an_alembic_project() {
     · only the dev database is replaced: roles and other databases of this server stay
     ✓ replaying migrations: 4 revisions
     ✓ [app] is clean: 4 migrations replayed
-      the old data is kept aside (database devdb_[app]_[hash]_aside): `devdb undo` brings it back
+      the old data is kept aside (database devdb_[app]_[hash]_aside_[hash]): `devdb undo` brings it back
     ");
     assert_eq!(
         project
@@ -143,7 +143,7 @@ async fn two_heads_are_found_before_anything_runs() {
     ----- stderr -----
     ✓ reading the revisions: 3 revisions
     error: the chain has 2 heads: left (Ann adds tags), right (Ben adds labels)
-    hint: join them with `alembic merge -m "merge" left right`, or name one with --to (`--to heads` for all)
+    hint: join them with `alembic merge -m "merge" left right`
     "#);
     assert_snapshot!(project.devdb(&["generate", "x"]).show(), @r#"
     exit: 7
@@ -151,7 +151,7 @@ async fn two_heads_are_found_before_anything_runs() {
     ----- stderr -----
     ✓ reading the revisions: 3 revisions
     error: the chain has 2 heads: left (Ann adds tags), right (Ben adds labels)
-    hint: join them with `alembic merge -m "merge" left right`, or name one with --to (`--to heads` for all)
+    hint: join them with `alembic merge -m "merge" left right`
     "#);
     assert_eq!(
         project

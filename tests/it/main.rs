@@ -4,6 +4,7 @@ mod support;
 
 mod cli;
 mod cli_alembic;
+mod cli_compare;
 mod house;
 mod migrations_alembic;
 mod migrations_alembic_errors;
@@ -11,6 +12,7 @@ mod migrations_command;
 mod migrations_sqlx;
 mod report;
 mod schema_corpus;
+mod schema_rows;
 mod server_docker;
 mod server_local;
 mod url_server;

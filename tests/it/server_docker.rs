@@ -17,7 +17,7 @@ fn in_folder(folder: &std::path::Path, script: &str) {
         &mount,
         "--entrypoint",
         "sh",
-        IMAGE,
+        &IMAGE,
         "-c",
         script,
     ])
@@ -151,7 +151,7 @@ async fn an_automatic_port_gives_way() {
 async fn a_foreign_container_of_that_name_is_refused() {
     let project = TestProject::docker("name");
     let name = project.container();
-    docker(&["create", "--name", &name, IMAGE]).unwrap();
+    docker(&["create", "--name", &name, &IMAGE]).unwrap();
     let server = project.open().await;
     let up = server.ensure_up(&project.events).await.unwrap_err();
     let remove = server.remove(&project.events, true).await.unwrap_err();
@@ -185,6 +185,24 @@ async fn a_missing_image_is_named() {
     );
     assert!(error.hint_text().unwrap().contains("compose/build.sh"));
     assert!(project.containers().is_empty() && project.volumes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_says_nothing_is_given_up() {
+    let mut project = TestProject::docker("registry");
+    // Connections are taken by the kernel and never answered.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    project.config.server.image = format!("127.0.0.1:{port}/some:image");
+    let began = std::time::Instant::now();
+    let error = project
+        .open()
+        .await
+        .ensure_up(&project.events)
+        .await
+        .unwrap_err();
+    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    assert!(error.message().contains("cannot be pulled"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +315,7 @@ async fn data_of_another_major_version_is_recognised_before_the_start() {
         &mount,
         "--entrypoint",
         "sh",
-        IMAGE,
+        &IMAGE,
         "-c",
         "echo 15 > /data/PG_VERSION",
     ])
@@ -617,12 +635,106 @@ async fn a_folder_that_was_emptied_by_hand_begins_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_another_container_uses_is_left_alone() {
+    let mut project = TestProject::docker("shared");
+    let folder = project.folder("data/pg");
+    let link = project.folder("link");
+    std::os::unix::fs::symlink(project.folder("data"), &link).unwrap();
+    let label = format!("label=dev.devdb.project={}", project.config.project.id);
+    project.config.server.data = Data::Folder(folder.clone());
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    reset(&server, &project).await;
+    server.finish_reset().await.unwrap();
+    server.stop(&project.events).await.unwrap();
+
+    // Somebody else's server, through a symbolic link; it goes with the label of the project.
+    let other = format!("{}-other", project.container());
+    let owner = format!("{label}-other").replace("label=", "");
+    let start = |mount: &str, name: &str, command: &[&str]| {
+        let mut arguments = vec!["run", "-d", "--rm", "--name", name, "--label", &owner];
+        arguments.extend(["-e", "POSTGRES_PASSWORD=x", "-v", mount]);
+        arguments.push(&IMAGE);
+        arguments.extend(command);
+        docker(&arguments).unwrap();
+    };
+    let mount = format!("{}:/var/lib/postgresql/data", link.join("pg").display());
+    start(&mount, &other, &[]);
+    let mut errors = vec![server.ensure_up(&project.events).await.unwrap_err()];
+    errors.push(server.reset_data(&project.events, true).await.unwrap_err());
+    errors.push(server.undo_data(&project.events).await.unwrap_err());
+    errors.push(server.remove(&project.events, true).await.unwrap_err());
+    let state = docker(&[
+        "inspect",
+        &project.container(),
+        "--format",
+        "{{.State.Status}}",
+    ]);
+    docker(&["rm", "-fv", &other]).unwrap();
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        assert!(error.message().contains(&other), "{error}");
+        assert!(error.message().contains(IMAGE.as_str()), "{error}");
+        let stop = format!("docker stop {other}");
+        assert!(error.hint_text().unwrap().contains(&stop), "{error}");
+    }
+    assert_eq!(state.unwrap(), "exited");
+
+    // An application that mounts the whole project is no server; a server there is one.
+    let mount = format!("{}:/app", project.folder("").display());
+    start(&mount, &other, &["sleep", "60"]);
+    let target = server.ensure_up(&project.events).await;
+    docker(&["rm", "-fv", &other]).unwrap();
+    assert!(!marked(&target.unwrap()).await);
+    server.stop(&project.events).await.unwrap();
+    start(&mount, &other, &[]);
+    let error = server.ensure_up(&project.events).await;
+    docker(&["rm", "-fv", &other]).unwrap();
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Refused);
+    assert!(marked(&server.undo_data(&project.events).await.unwrap().target).await);
+    server.remove(&project.events, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_was_deleted_under_the_running_server_begins_anew() {
+    let mut project = TestProject::docker("hollow");
+    let folder = project.folder("pg");
+    project.config.server.data = Data::Folder(folder.clone());
+    let server = project.open().await;
+    mark(&server.ensure_up(&project.events).await.unwrap()).await;
+    let delete = || {
+        in_folder(&folder, "find /x -mindepth 1 -delete");
+        std::fs::remove_dir(&folder).unwrap();
+    };
+    delete();
+    let target = server.ensure_up(&project.events).await.unwrap();
+    assert!(!marked(&target).await);
+    assert!(project.notes().contains("is gone"), "{}", project.notes());
+
+    mark(&target).await;
+    delete();
+    let reset = server.reset_data(&project.events, false).await.unwrap();
+    let DataReset::Fresh { target, aside } = reset else {
+        panic!("a folder can be reset");
+    };
+    assert!(!marked(&target).await && aside.is_none());
+    server.finish_reset().await.unwrap();
+
+    // Emptied only: the container still has the same folder.
+    in_folder(&folder, "find /x -mindepth 1 -delete");
+    server.ensure_up(&project.events).await.unwrap();
+    server.remove(&project.events, true).await.unwrap();
+    assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn data_is_kept_where_newer_images_have_it() {
     let mut project = TestProject::docker("layout");
     let tag = format!("{}:layout", project.container());
     let dockerfile = project.folder("Dockerfile");
     let text = format!(
-        "FROM {IMAGE}\nENV PGDATA=/var/lib/postgresql/18/docker\nVOLUME /var/lib/postgresql\n"
+        "FROM {}\nENV PGDATA=/var/lib/postgresql/18/docker\nVOLUME /var/lib/postgresql\n",
+        *IMAGE
     );
     std::fs::write(&dockerfile, text).unwrap();
     docker(&[
@@ -700,4 +812,26 @@ async fn a_reset_of_a_folder_that_is_cut_off_at_any_moment_loses_nothing() {
         .remove(&project.events, true)
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_is_cut_off_and_changed_is_made_again() {
+    let mut project = TestProject::docker("first");
+    for milliseconds in [350, 550, 800] {
+        let server = project.open().await;
+        let limit = std::time::Duration::from_millis(milliseconds);
+        let _ = tokio::time::timeout(limit, server.ensure_up(&project.events)).await;
+        // What runs by now is in the middle of initdb, and made from another configuration.
+        let work_mem = format!("{milliseconds}MB");
+        project
+            .config
+            .server
+            .settings
+            .insert("work_mem".into(), work_mem.clone());
+        let server = project.open().await;
+        let target = server.ensure_up(&project.events).await.unwrap();
+        assert_eq!(value(&target, "show work_mem").await, Some(work_mem));
+        mark(&target).await;
+        server.remove(&project.events, true).await.unwrap();
+    }
 }

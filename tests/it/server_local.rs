@@ -68,8 +68,16 @@ async fn a_local_data_directory_is_put_aside_and_brought_back() {
     assert!(!server.pending_reset());
     assert!(marked(&server.undo_data(&project.events).await.unwrap().target).await);
     assert!(!marked(&server.undo_data(&project.events).await.unwrap().target).await);
-    let kept = std::fs::read_dir(project.config.project.state_dir.join("local")).unwrap();
+    let state_dir = &project.config.project.state_dir;
+    let kept = std::fs::read_dir(state_dir.join("local")).unwrap();
     assert_eq!(kept.count(), 2);
+
+    // With everything forgotten, the newest data is taken for the present one.
+    server.stop(&project.events).await.unwrap();
+    std::fs::remove_file(state_dir.join("server.json")).unwrap();
+    assert!(!marked(&server.ensure_up(&project.events).await.unwrap()).await);
+    let data = server.status().await.unwrap().data;
+    assert!(data.ends_with("/local/3/data"), "{data}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

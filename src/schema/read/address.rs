@@ -136,7 +136,8 @@ pub(super) async fn resolve(
         edges.push((from, to, kind));
     }
     for (from, ..) in &edges {
-        if addresses.find(*from).is_none() {
+        // The inside of something unknown is named by that.
+        if addresses.find(*from).is_none() && !addresses.inside.contains_key(from) {
             addresses.unknown.insert((from.class, from.oid));
         }
     }

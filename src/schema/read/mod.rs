@@ -13,7 +13,7 @@ mod search;
 mod sweep;
 mod types;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -235,37 +235,53 @@ async fn casts(connection: &mut Connection) -> Result<HashMap<(String, String), 
         .collect()
 }
 
-/// What a child table got from its parents goes with the parents' own: the catalog keeps no
-/// dependency for that.
+/// What a child table got from its parents goes with the parents' own, and a column of a typed
+/// table with the attribute of its type: the catalog keeps no dependency for either.
 fn inherit(objects: &mut [Object]) {
-    let parents: HashMap<(String, String), Vec<(String, String)>> = objects
-        .iter()
-        .filter(|o| o.id.kind() == Kind::Table && !o.list("_parents").is_empty())
-        .map(|o| {
-            let child = (o.id.schema().to_owned(), o.id.name().to_owned());
-            (child, parents_of(o))
-        })
-        .collect();
+    /// By table: what its parts come from, and the kind of those.
+    type Sources = HashMap<(String, String), Vec<(Kind, String, String)>>;
+    let mut parents = Sources::new();
+    for table in objects.iter().filter(|o| o.id.kind() == Kind::Table) {
+        let child = (table.id.schema().to_owned(), table.id.name().to_owned());
+        if let [schema, name] = table.list("_of_type") {
+            let of = (Kind::Attribute, schema.clone(), name.clone());
+            parents.entry(child).or_default().push(of);
+        } else if !table.list("_parents").is_empty() {
+            let list = parents_of(table).into_iter();
+            let list = list.map(|(schema, name)| (table.id.kind(), schema, name));
+            parents.entry(child).or_default().extend(list);
+        }
+    }
     if parents.is_empty() {
         return;
     }
-    let known: BTreeMap<Id, ()> = objects
+    let known: BTreeSet<Id> = objects
         .iter()
-        .filter(|o| matches!(o.id.kind(), Kind::Column | Kind::Constraint))
-        .map(|o| (o.id.clone(), ()))
+        .filter(|o| {
+            matches!(
+                o.id.kind(),
+                Kind::Column | Kind::Constraint | Kind::Attribute
+            )
+        })
+        .map(|o| o.id.clone())
         .collect();
     for object in objects {
         let id = object.id.clone();
-        if !known.contains_key(&id) || !object.flag("_inherited") {
+        if !matches!(id.kind(), Kind::Column | Kind::Constraint) {
             continue;
         }
         let child = (id.schema().to_owned(), id.name().to_owned());
-        for (schema, name) in parents.get(&child).into_iter().flatten() {
-            let parent = Id::new(id.kind(), schema, name, id.part());
-            if known.contains_key(&parent) {
+        for (kind, schema, name) in parents.get(&child).into_iter().flatten() {
+            let kind = match kind {
+                Kind::Attribute if id.kind() == Kind::Column => Kind::Attribute,
+                Kind::Table if object.flag("_inherited") => id.kind(),
+                _ => continue,
+            };
+            let parent = Id::new(kind, schema, name, id.part());
+            if known.contains(&parent) && !object.needs_id(&parent) {
                 object.needs.push(Need {
                     id: parent,
-                    auto: true,
+                    auto: kind == Kind::Attribute || !object.flag("_local"),
                 });
             }
         }

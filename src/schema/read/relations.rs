@@ -38,6 +38,8 @@ fn tables() -> String {
            pg_catalog.pg_get_expr(c.relpartbound, c.oid) as partition_bound, \
            p.parents as inherits, p.pairs as _parents, \
            case when c.reloftype <> 0 then pg_catalog.format_type(c.reloftype, null) end as of_type, \
+           case when c.reloftype <> 0 then (select array[otn.nspname::text, ot.typname::text] from pg_catalog.pg_type ot \
+             join pg_catalog.pg_namespace otn on otn.oid = ot.typnamespace where ot.oid = c.reloftype) end as _of_type, \
            case when c.relkind in ('r', 'p') then case c.relreplident when 'n' then 'NOTHING' when 'f' then 'FULL' end end as replica_identity, \
            c.relrowsecurity as row_security, c.relforcerowsecurity as force_row_security, \
            fs.srvname::text as server, ft.ftoptions as foreign_options, \
@@ -70,7 +72,9 @@ fn tables() -> String {
 fn sequence_properties() -> &'static str {
     "pg_catalog.format_type(s.seqtypid, null) as sequence_type, s.seqincrement::text as increment, \
      s.seqmin::text as minvalue, s.seqmax::text as maxvalue, s.seqstart::text as start, \
-     s.seqcache::text as cache, s.seqcycle as cycle"
+     s.seqcache::text as cache, s.seqcycle as cycle, \
+     case when pg_catalog.has_sequence_privilege(s.seqrelid, 'USAGE, SELECT') \
+       then pg_catalog.pg_sequence_last_value(s.seqrelid)::text end as _last"
 }
 
 /// The statistics target, null for the default on every version.
@@ -93,7 +97,7 @@ fn columns(version: u32) -> String {
     // From 18 on a NOT NULL is a constraint with a name of its own.
     let (not_null, join) = if version >= 180_000 {
         (
-            "case when nn.conname <> c.relname || '_' || a.attname || '_not_null' then nn.conname::text end as not_null_name, \
+            "case when nn.conname <> c.relname || '_' || a.attname || '_not_null' then nn.conname::text end as not_null_name, nn.conname::text as _not_null_name, \
              coalesce(nn.connoinherit, false) as not_null_no_inherit, not coalesce(nn.convalidated, true) as not_null_not_valid, ",
             "left join pg_catalog.pg_constraint nn on nn.conrelid = c.oid and nn.contype = 'n' and nn.conkey[1] = a.attnum ",
         )
@@ -107,7 +111,7 @@ fn columns(version: u32) -> String {
            case when a.attcollation not in (0, t.typcollation) \
              then pg_catalog.format('%I.%I', cn.nspname, co.collname) end as collation, \
            a.attnotnull as not_null, {not_null} \
-           case a.attidentity when 'a' then 'ALWAYS' when 'd' then 'BY DEFAULT' end as identity, \
+           case when s.seqrelid is null then null when a.attidentity = 'a' then 'ALWAYS' else 'BY DEFAULT' end as identity, \
            pg_catalog.quote_ident(sn.nspname) || '.' || pg_catalog.quote_ident(sc.relname) as _sequence, sc.relname::text as _sequence_name, \
            case when sc.relpersistence <> c.relpersistence then sc.relpersistence::text end as sequence_persistence, \
            {sequence}, \
@@ -117,7 +121,7 @@ fn columns(version: u32) -> String {
              when 'e' then 'EXTERNAL' when 'm' then 'MAIN' else 'EXTENDED' end end as storage, \
            case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end as compression, \
            {target} as statistics, {options} as options, a.attfdwoptions as foreign_options, \
-           a.attnum::text as _position, a.attislocal as _local, a.attinhcount > 0 and not a.attislocal as _inherited, \
+           a.attnum::text as _position, a.attislocal as _local, a.attinhcount > 0 as _inherited, a.attnum = any (k.partattrs::pg_catalog.int2[]) as _in_key, \
            case when a.attacl is not null then {acl} end as acl \
          from pg_catalog.pg_class c {schema} \
          join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
@@ -130,6 +134,7 @@ fn columns(version: u32) -> String {
          left join pg_catalog.pg_sequence s on s.seqrelid = sd.objid \
          left join pg_catalog.pg_class sc on sc.oid = s.seqrelid \
          left join pg_catalog.pg_namespace sn on sn.oid = sc.relnamespace \
+         left join pg_catalog.pg_partitioned_table k on k.partrelid = c.oid \
          {join} \
          where c.relkind in ('r', 'p', 'f') and {own}",
         names = relation_columns(),
@@ -180,8 +185,8 @@ fn defaults() -> String {
 }
 
 /// A definition ends in clauses that can be altered by themselves: they are properties of their
-/// own, and cut off the definition. Foreign keys and checks that a partition has from its parent
-/// are the parent's.
+/// own, and cut off the definition. What Postgres keeps for each partition of a referenced table
+/// is the inside of the foreign key.
 fn constraints(version: u32) -> String {
     let enforced = if version >= 180_000 {
         "k.conenforced"
@@ -203,9 +208,9 @@ fn constraints(version: u32) -> String {
            array(select pg_catalog.format('%s=%s', a.attnum, a.attstattarget) from pg_catalog.pg_attribute a \
              where a.attrelid = k.conindid and k.contype in ('p', 'u', 'x') and a.attstattarget >= 0) as index_statistics, \
            case when k.contype in ('p', 'u', 'x') then pg_catalog.obj_description(k.conindid, 'pg_class') end as index_comment, \
-           case when pk.conname is not null then pg_catalog.format('%I.%I', pn.nspname, pk.conname) end as parent, \
+           case when k.contype <> 'f' and pk.conname is not null then pg_catalog.format('%I.%I', pn.nspname, pk.conname) end as parent, \
            array[n.nspname::text, c.relname::text] as _table, \
-           k.contype = 'c' and k.coninhcount > 0 and not k.conislocal as _inherited, \
+           k.contype = 'f' and k.conparentid <> 0 or k.contype = 'c' and k.coninhcount > 0 as _inherited, k.conislocal as _local, \
            array(select a.attname::text from pg_catalog.unnest(k.conkey) key \
              join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = key) as _columns, \
            case when k.contype = 'f' then array[fn.nspname::text, fc.relname::text] end as _references \
@@ -220,7 +225,7 @@ fn constraints(version: u32) -> String {
          left join pg_catalog.pg_class fc on fc.oid = k.confrelid \
          left join pg_catalog.pg_namespace fn on fn.oid = fc.relnamespace \
          where k.contype in ('p', 'u', 'c', 'f', 'x') \
-           and (k.contype <> 'f' or k.conparentid = 0) and {own}",
+           and (k.contype <> 'f' or k.conparentid = 0 or (pk.conrelid <> k.conrelid and pk.confrelid = k.confrelid)) and {own}",
         names = relation_columns(),
         schema = sql::schema("n", "c.relnamespace"),
         own = sql::own("pg_class", "c.oid"),

@@ -13,7 +13,7 @@ pub(super) fn queries(version: u32) -> Vec<Query> {
         query(Kind::Composite, class::TYPE, composites()),
         query(Kind::Attribute, class::CLASS, attributes()),
         query(Kind::Range, class::TYPE, ranges()),
-        query(Kind::Domain, class::TYPE, domains()),
+        query(Kind::Domain, class::TYPE, domains(version)),
         query(
             Kind::DomainConstraint,
             class::CONSTRAINT,
@@ -138,7 +138,13 @@ fn ranges() -> String {
     )
 }
 
-fn domains() -> String {
+fn domains(version: u32) -> String {
+    // From 17 on a NOT NULL is a constraint with a name of its own.
+    let name = if version >= 170_000 {
+        "(select k.conname::text from pg_catalog.pg_constraint k where k.contypid = t.oid and k.contype = 'n')"
+    } else {
+        "null::text"
+    };
     format!(
         "select t.oid::int8, 0, n.nspname::text, t.typname::text, ''::text, \
            pg_catalog.format_type(t.typbasetype, t.typtypmod) as type, \
@@ -147,7 +153,7 @@ fn domains() -> String {
              then pg_catalog.format('%I.%I', cn.nspname, co.collname) end as collation, \
            coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::regclass), \
              pg_catalog.quote_literal(t.typdefault)) as default_expression, \
-           t.typnotnull as not_null, {owner}, {acl} \
+           t.typnotnull as not_null, {name} as _not_null_name, {owner}, {acl} \
          from pg_catalog.pg_type t {schema} \
          join pg_catalog.pg_type bt on bt.oid = t.typbasetype \
          left join pg_catalog.pg_collation co on co.oid = t.typcollation \

@@ -1,13 +1,12 @@
-//! Columns of tables, and their defaults.
+//! Columns of tables.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object};
+use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, sequences, table_of};
+use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables};
 
 pub(in super::super) struct Columns;
-pub(in super::super) struct Defaults;
 
 fn table_id(part: &Id) -> Id {
     part.beside(Kind::Table, "")
@@ -37,7 +36,7 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
         sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {how}"));
     }
     if column.flag("not_null") {
-        sql.push_str(&not_null(column));
+        sql.push_str(&not_null(cx, column));
     }
     if let Some(identity) = column.text("identity") {
         sql.push_str(&format!(
@@ -48,9 +47,8 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
     sql
 }
 
-fn not_null(column: &Object) -> String {
-    let name = column
-        .text("not_null_name")
+fn not_null(cx: &Context, column: &Object) -> String {
+    let name = not_null_name(cx, column)
         .map(|name| format!(" CONSTRAINT {}", text::ident(name)))
         .unwrap_or_default();
     let inherit = if column.flag("not_null_no_inherit") {
@@ -61,39 +59,78 @@ fn not_null(column: &Object) -> String {
     format!("{name} NOT NULL{inherit}")
 }
 
+/// The name of a NOT NULL, where it has one and is not sure to get it by itself: a child keeps its
+/// parent's name, which the parent would then no longer find free.
+fn not_null_name<'a>(cx: &Context, column: &'a Object) -> Option<&'a str> {
+    let table = table_id(&column.id);
+    let related = [cx.from, cx.to].iter().any(|schema| {
+        schema.children.contains(&table)
+            || schema
+                .get(&table)
+                .is_some_and(|t| !t.list("_parents").is_empty())
+    });
+    let name = if related {
+        "_not_null_name"
+    } else {
+        "not_null_name"
+    };
+    column.text(name)
+}
+
 fn inline_default<'a>(cx: &Context<'a>, column: &Object) -> Option<&'a Object> {
     let id = column.id.beside(Kind::Default, column.id.part());
     let default = cx.to.get(&id)?;
     (cx.created(&id) && !cx.is_apart(&id)).then_some(default)
 }
 
-/// Whether a parent's statement carries over to this part: the link stands before and after.
+/// The part of a parent table, or the attribute of a table's type, whose statements carry over to
+/// this part: the link stands before and after.
 pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
-    if !object.flag("_inherited") {
-        return None;
-    }
     let table = table_id(&object.id);
     if !cx.stays(&table) {
         return None;
     }
-    let linked = |schema: &super::super::model::Schema, parent: &Id| {
+    let links = |schema: &Schema, whole: &Id| {
         schema.get(&table).is_some_and(|t| {
-            t.list("_parents")
-                .chunks_exact(2)
-                .any(|p| p[0] == parent.schema() && p[1] == parent.name())
+            let mut parents = t.list("_parents").chunks_exact(2);
+            t.list("_of_type") == [whole.schema(), whole.name()]
+                || parents.any(|p| p[0] == whole.schema() && p[1] == whole.name())
         })
     };
+    let own = (object.id.schema(), object.id.name());
     object
         .needs
         .iter()
         .map(|need| &need.id)
         .find(|id| {
-            id.kind() == object.id.kind()
-                && (id.schema(), id.name()) != (object.id.schema(), object.id.name())
-                && linked(cx.from, id)
-                && linked(cx.to, id)
+            (id.kind() == object.id.kind() || id.kind() == Kind::Attribute)
+                && (id.kind() == Kind::Attribute || (id.schema(), id.name()) != own)
+                && links(cx.from, id)
+                && links(cx.to, id)
+                && !tables::leaves(cx, &table, &table_id(id))
         })
         .cloned()
+}
+
+/// Whether a child keeps the column that it has from this one, which goes.
+fn is_kept_below(cx: &Context, column: &Id) -> bool {
+    cx.dependents(column).any(|(o, _)| {
+        let table = table_id(&o.id);
+        o.id.kind() == Kind::Column
+            && table != table_id(column)
+            && cx.stays(&o.id)
+            && !tables::leaves(cx, &table, &table_id(column))
+    })
+}
+
+/// Whether it is a column of another table.
+fn is_elsewhere(id: &Id, column: &Id) -> bool {
+    id.kind() == Kind::Column && table_id(id) != table_id(column)
+}
+
+/// Stands for a column's being gone.
+fn gone(column: &Id) -> Id {
+    column.beside(Kind::Column, &format!("{}\u{1}gone", column.part()))
 }
 
 impl Rules for Columns {
@@ -102,7 +139,9 @@ impl Rules for Columns {
         if cx.created(&table) {
             return Some(table);
         }
-        from_parent(cx, column).filter(|parent| cx.created(parent))
+        from_parent(cx, column).filter(|parent| {
+            cx.created(parent) && (!column.flag("_local") || parent.kind() == Kind::Attribute)
+        })
     }
 
     fn create(&self, cx: &Context, column: &Object) -> Vec<Step> {
@@ -112,7 +151,9 @@ impl Rules for Columns {
             alter_table(cx, &column.id),
             clause(cx, column)
         );
-        let mut step = Step::create(&column.id, sql).locking(LockMode::AccessExclusive, &table);
+        let mut step = Step::create(&column.id, sql)
+            .locking(LockMode::AccessExclusive, &table)
+            .needing(tables::unlinked_children(cx, &table));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
             || column.text("identity").is_some()
@@ -132,23 +173,36 @@ impl Rules for Columns {
 
     fn finish(&self, cx: &Context, column: &Object) -> Vec<Step> {
         let mut steps = Vec::new();
-        let made_with_parent = from_parent(cx, column).is_some_and(|p| cx.created(&p));
-        storage(cx, None, column, &mut steps);
-        if made_with_parent && column.text("sequence_persistence").is_some() {
-            return steps;
+        // The parent's statement or the type's says nothing about null.
+        let typed =
+            from_parent(cx, column).is_some_and(|p| p.kind() == Kind::Attribute && cx.created(&p));
+        if typed && column.flag("not_null") {
+            let sql = format!(
+                "{} ALTER COLUMN {} SET NOT NULL",
+                alter_table(cx, &column.id),
+                text::ident(column.id.part())
+            );
+            steps.push(Step::detail(&column.id, sql));
         }
+        storage(cx, None, column, &mut steps);
         steps.extend(sequences::identity_persistence(cx, None, column));
         steps
     }
 
     fn drop(&self, cx: &Context, column: &Object) -> Vec<Step> {
-        let sql = format!(
-            "{} DROP COLUMN {}",
-            alter_table(cx, &column.id),
-            text::ident(column.id.part())
-        );
-        let step =
+        let kept = is_kept_below(cx, &column.id);
+        let alter = if kept {
+            alter_only(cx, &column.id)
+        } else {
+            alter_table(cx, &column.id)
+        };
+        let sql = format!("{alter} DROP COLUMN {}", text::ident(column.id.part()));
+        let mut step =
             Step::drop(&column.id, sql).locking(LockMode::AccessExclusive, &table_id(&column.id));
+        step.makes.push(gone(&column.id));
+        let parents = column.needs.iter().map(|need| &need.id);
+        step.needs
+            .extend(parents.filter(|id| is_elsewhere(id, &column.id)).map(gone));
         if column.text("expression").is_some() {
             return vec![step];
         }
@@ -156,6 +210,17 @@ impl Rules for Columns {
             HazardKind::DataLoss,
             format!("every value of {} goes away", column.id),
         )]
+    }
+
+    fn goes_with(&self, cx: &Context, column: &Object, whole: &Id) -> bool {
+        let table = table_id(&column.id);
+        whole.kind() != Kind::Column
+            || !(tables::leaves(cx, &table, &table_id(whole)) || is_kept_below(cx, whole))
+    }
+
+    /// What children had from their parent can be dropped by itself only after the parent's.
+    fn waits_for(&self, column: &Object, need: &Id) -> bool {
+        !is_elsewhere(need, &column.id)
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -168,8 +233,12 @@ impl Rules for Columns {
         {
             return Alter::Rebuild;
         }
-        let inherited =
-            from_parent(cx, to).is_some_and(|parent| same_change(cx, &parent, from, to));
+        let parent = from_parent(cx, to);
+        let follows = |names: &[&str]| {
+            let parent = parent.as_ref();
+            parent.is_some_and(|parent| same_change(cx, parent, from, to, names))
+        };
+        let inherited = follows(&["type", "collation"]);
         let only = alter_only(cx, &to.id);
         let alter =
             |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
@@ -184,13 +253,18 @@ impl Rules for Columns {
         }
         let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
         if (changed.any(&["type", "collation"]) || retyped) && !inherited {
-            steps.push(retype(cx, from, to, retyped));
+            if from.flag("_in_key") {
+                return Alter::RebuildWhole(table);
+            }
+            steps.push(retype::step(cx, from, to, retyped));
         }
         if was.is_some() && is.is_some() && changed.has("expression") {
             let sql = alter(&format!("SET EXPRESSION AS ({})", to.get("expression")));
             steps.push(exclusive(sql).rewriting(&table));
         }
-        nullability(cx, from, to, changed, inherited, &mut steps);
+        let null_inherited =
+            parent.as_ref().is_some_and(|p| p.kind() == Kind::Column) && follows(&["not_null"]);
+        nullability(cx, from, to, changed, null_inherited, &mut steps);
         sequences::alter_identity(cx, from, to, &mut steps);
         steps.extend(sequences::identity_persistence(cx, Some(from), to));
         storage(cx, Some(from), to, &mut steps);
@@ -228,7 +302,7 @@ impl Rules for Columns {
             | Kind::Procedure
             | Kind::Publication => true,
             Kind::Column => dependent.text("expression").is_some(),
-            Kind::Default => !default_survives(from, to),
+            Kind::Default => !retype::default_survives(from, to),
             Kind::Constraint => {
                 dependent.get("form") == "foreign key" && from.text("_base") != to.text("_base")
             }
@@ -237,134 +311,14 @@ impl Rules for Columns {
     }
 }
 
-/// Whether the parent's column goes through the same change of type and nullability.
-fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object) -> bool {
+/// Whether the parent's column goes through the same change.
+fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object, names: &[&str]) -> bool {
     let (Some(old), Some(new)) = (cx.from.get(parent), cx.to.get(parent)) else {
         return false;
     };
-    ["type", "collation", "not_null"]
+    names
         .iter()
         .all(|name| old.text(name) == from.text(name) && new.text(name) == to.text(name))
-}
-
-/// Defaults that Postgres converts by itself when numbers or texts change among themselves.
-fn default_survives(from: &Object, to: &Object) -> bool {
-    const NUMBERS: &[&str] = &[
-        "smallint",
-        "integer",
-        "bigint",
-        "numeric",
-        "real",
-        "double precision",
-    ];
-    const TEXTS: &[&str] = &["text", "character varying"];
-    let (from, to) = (from.get("_base"), to.get("_base"));
-    from == to && !from.contains('.')
-        || [NUMBERS, TEXTS]
-            .iter()
-            .any(|group| group.contains(&from) && group.contains(&to))
-}
-
-fn retype(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Step {
-    let name = text::ident(to.id.part());
-    let mut sql = format!(
-        "{} ALTER COLUMN {name} TYPE {}",
-        alter_table(cx, &to.id),
-        to.get("type")
-    );
-    if let Some(collation) = to.text("collation") {
-        sql.push_str(&format!(" COLLATE {collation}"));
-    }
-    let foreign = table_of(cx, &to.id).is_some_and(|t| t.get("form") == "foreign");
-    let using = if foreign {
-        None
-    } else {
-        using(cx, from, to, same_name)
-    };
-    if let Some(using) = &using {
-        sql.push_str(&format!(" USING {using}"));
-    }
-    let table = table_id(&to.id);
-    let mut step = Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
-    if !foreign && !only_widens(from, to) {
-        step = step.rewriting(&table);
-        if using.is_some() || narrows(from, to) {
-            let message = format!(
-                "fails where a value of {} is not one of type {}",
-                to.id,
-                to.get("type")
-            );
-            step = step.hazard(HazardKind::DependsOnRows, message);
-        }
-    }
-    step
-}
-
-/// How old values become new ones, where Postgres does not know it by itself.
-fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Option<String> {
-    let name = text::ident(to.id.part());
-    let wanted = to.get("type");
-    let (old, new) = (from.get("_base"), to.get("_base"));
-    if same_name && old == new {
-        // The type has the same name and is another one: through its text.
-        let array = if wanted.ends_with("[]") { "[]" } else { "" };
-        return Some(format!("{name}::text{array}::{wanted}"));
-    }
-    if old == new {
-        return None;
-    }
-    let is_text = |t: &str| matches!(t, "text" | "character varying" | "character" | "name");
-    let cast = |from: &str, to: &str| {
-        cx.from
-            .casts
-            .get(&(from.to_owned(), to.to_owned()))
-            .copied()
-    };
-    let element = |t: &str| t.strip_suffix("[]").unwrap_or(t).to_owned();
-    let both_arrays = old.ends_with("[]") == new.ends_with("[]");
-    match cast(&element(old), &element(new)) {
-        Some('i' | 'a') if both_arrays => None,
-        Some(_) if both_arrays => Some(format!("{name}::{wanted}")),
-        _ if is_text(new) && !old.ends_with("[]") => None,
-        _ if is_text(old) || (both_arrays && is_text(&element(old))) => {
-            Some(format!("{name}::{wanted}"))
-        }
-        _ if both_arrays && old.ends_with("[]") => Some(format!("{name}::text[]::{wanted}")),
-        _ => Some(format!("{name}::text::{wanted}")),
-    }
-}
-
-/// Changes of type that touch no row: a longer varchar, varchar to text.
-fn only_widens(from: &Object, to: &Object) -> bool {
-    if from.text("collation") != to.text("collation") && from.text("type") == to.text("type") {
-        return true;
-    }
-    let length = |t: &Object| {
-        let text = t.get("type").strip_prefix("character varying")?;
-        match text {
-            "" => Some(u32::MAX),
-            _ => text.trim_matches(['(', ')']).parse().ok(),
-        }
-    };
-    match (length(from), length(to)) {
-        (Some(old), Some(new)) => new >= old,
-        (Some(_), None) => to.get("type") == "text",
-        (None, Some(u32::MAX)) => from.get("type") == "text",
-        _ => false,
-    }
-}
-
-/// The same type with other limits, or a smaller number.
-fn narrows(from: &Object, to: &Object) -> bool {
-    let size = |t: &str| {
-        ["smallint", "integer", "bigint", "numeric"]
-            .iter()
-            .position(|n| *n == t)
-    };
-    match (size(from.get("_base")), size(to.get("_base"))) {
-        (Some(old), Some(new)) if old != new => new < old,
-        _ => from.get("_base") == to.get("_base") || to.get("_base") == "character varying",
-    }
 }
 
 fn nullability(
@@ -415,7 +369,7 @@ fn nullability(
         return;
     }
     if to.flag("not_null") {
-        let sql = match to.text("not_null_name") {
+        let sql = match not_null_name(cx, to) {
             Some(constraint) => format!(
                 "{alter} ADD CONSTRAINT {} NOT NULL {name}{}",
                 text::ident(constraint),
@@ -478,44 +432,4 @@ pub(super) fn storage(cx: &Context, from: Option<&Object>, to: &Object, steps: &
     if !reset.is_empty() {
         push(format!("{column} RESET ({})", reset.join(", ")));
     }
-}
-
-impl Rules for Defaults {
-    fn maker(&self, cx: &Context, default: &Object) -> Option<Id> {
-        let column = default.id.beside(Kind::Column, default.id.part());
-        (cx.created(&column) && !cx.is_apart(&default.id)
-            // What a parent's statement makes has the parent's default.
-            && cx.to.get(&column).is_some_and(|c| cx.created(&table_id(&c.id)) || from_parent(cx, c).is_none_or(|p| !cx.created(&p))))
-        .then_some(column)
-    }
-
-    fn create(&self, cx: &Context, default: &Object) -> Vec<Step> {
-        vec![set_default(cx, default)]
-    }
-
-    fn drop(&self, cx: &Context, default: &Object) -> Vec<Step> {
-        let sql = format!(
-            "{} ALTER COLUMN {} DROP DEFAULT",
-            alter_only(cx, &default.id),
-            text::ident(default.id.part())
-        );
-        vec![Step::drop(&default.id, sql)]
-    }
-
-    fn alter(&self, cx: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
-        let mut step = set_default(cx, to);
-        step.action = super::super::plan::Action::Alter;
-        step.makes.clear();
-        Alter::Steps(vec![step])
-    }
-}
-
-fn set_default(cx: &Context, default: &Object) -> Step {
-    let sql = format!(
-        "{} ALTER COLUMN {} SET DEFAULT {}",
-        alter_only(cx, &default.id),
-        text::ident(default.id.part()),
-        default.get("definition")
-    );
-    Step::create(&default.id, sql)
 }

@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Rules, alter_only, alter_table, columns, indexes, tables};
+use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, columns, indexes, tables};
 
 pub(in super::super) struct Constraints;
 
@@ -54,7 +54,9 @@ impl Rules for Constraints {
         if is_inline(cx, constraint) {
             return Some(constraint.id.beside(Kind::Table, ""));
         }
-        columns::from_parent(cx, constraint).filter(|parent| cx.created(parent))
+        columns::from_parent(cx, constraint).filter(|parent| {
+            cx.created(parent) && !constraint.flag("_local") && !has_index(constraint)
+        })
     }
 
     fn create(&self, cx: &Context, constraint: &Object) -> Vec<Step> {
@@ -66,7 +68,8 @@ impl Rules for Constraints {
         } else {
             alter_table(cx, id)
         };
-        let mut step = Step::create(id, format!("{alter} ADD {}", clause(constraint)));
+        let mut step = Step::create(id, format!("{alter} ADD {}", clause(constraint)))
+            .needing(tables::unlinked_children(cx, &table));
         let new_table = cx.created(&table);
         if constraint.get("form") == "foreign key" {
             step = step.locking(LockMode::ShareRowExclusive, &table);
@@ -100,11 +103,24 @@ impl Rules for Constraints {
             indexes::settings(cx, None, constraint, &path, "index_options", &mut steps);
             index_details(None, constraint, &path, &mut steps);
         }
-        let with_parent = columns::from_parent(cx, constraint).is_some();
-        if let Some(parent) = constraint.text("parent").filter(|_| !with_parent) {
+        if let Some(parent) = constraint.text("parent") {
             steps.push(attach(constraint, parent));
         }
         steps
+    }
+
+    fn goes_with(&self, cx: &Context, constraint: &Object, whole: &Id) -> bool {
+        let table = constraint.id.beside(Kind::Table, "");
+        whole.kind() != Kind::Constraint
+            || !tables::leaves(cx, &table, &whole.beside(Kind::Table, ""))
+    }
+
+    fn loss(&self, cx: &Context, constraint: &Object, lost: &Id) -> Loss {
+        if lost.kind() == Kind::Constraint && !self.goes_with(cx, constraint, lost) {
+            Loss::Alter
+        } else {
+            Loss::Rebuild
+        }
     }
 
     fn drop(&self, cx: &Context, constraint: &Object) -> Vec<Step> {
@@ -136,7 +152,9 @@ impl Rules for Constraints {
         if !changed.only(&in_place)
             || (deferral && to.get("form") != "foreign key")
             || (to.flag("not_valid") && !from.flag("not_valid"))
-            || (changed.has("parent") && from.text("parent").is_some())
+            || (changed.has("parent")
+                && from.text("parent").is_some()
+                && !tables::is_unlinked(cx, &to.id.beside(Kind::Table, "")))
         {
             return Alter::Rebuild;
         }
@@ -173,7 +191,11 @@ impl Rules for Constraints {
         let path = index_path(id);
         indexes::settings(cx, Some(from), to, &path, "index_options", &mut steps);
         index_details(Some(from), to, &path, &mut steps);
-        if let Some(parent) = to.text("parent").filter(|_| changed.has("parent")) {
+        let unlinked = tables::is_unlinked(cx, &table);
+        if let Some(parent) = to
+            .text("parent")
+            .filter(|_| changed.has("parent") || unlinked)
+        {
             steps.push(attach(to, parent));
         }
         Alter::Steps(steps)
@@ -195,7 +217,8 @@ fn index_details(from: Option<&Object>, to: &Object, path: &str, steps: &mut Vec
     }
 }
 
-/// Makes the index of a partition part of its parent's.
+/// Makes the index of a partition part of its parent's. Done already where both are made with
+/// their tables, by attaching those; and then once more does no harm.
 fn attach(constraint: &Object, parent: &str) -> Step {
     let table = constraint.id.beside(Kind::Table, "");
     // The parent's constraint has the name of its index, and lives in the parent's schema.

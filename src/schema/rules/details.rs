@@ -259,11 +259,9 @@ fn roles_with_defaults(from: &Schema, kind: Kind, schema: &str) -> BTreeSet<Stri
         _ => return BTreeSet::new(),
     };
     let mut roles = BTreeSet::new();
-    for object in from.objects() {
+    for object in from.of_kind(Kind::DefaultPrivileges) {
         let id = &object.id;
-        let applies = id.kind() == Kind::DefaultPrivileges
-            && id.part() == class
-            && (id.schema().is_empty() || id.schema() == schema);
+        let applies = id.part() == class && (id.schema().is_empty() || id.schema() == schema);
         if applies {
             let built_in = parse(object.list("_builtin"));
             let altered = parse(object.list("grants"));

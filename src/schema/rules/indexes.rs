@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Rules, tables};
+use super::{Alter, Changed, Loss, Rules, tables};
 
 pub(in super::super) struct Indexes;
 
@@ -41,6 +41,20 @@ impl Rules for Indexes {
         steps
     }
 
+    fn goes_with(&self, cx: &Context, index: &Object, whole: &Id) -> bool {
+        !matches!(whole.kind(), Kind::Index | Kind::Constraint)
+            || !tables::is_unlinked(cx, &table_of(index))
+    }
+
+    fn loss(&self, cx: &Context, index: &Object, lost: &Id) -> Loss {
+        let parent = matches!(lost.kind(), Kind::Index | Kind::Constraint);
+        if parent && !self.goes_with(cx, index, lost) {
+            Loss::Alter
+        } else {
+            Loss::Rebuild
+        }
+    }
+
     fn drop(&self, _: &Context, index: &Object) -> Vec<Step> {
         let sql = format!("DROP INDEX {}", index.id.path());
         vec![Step::drop(&index.id, sql).locking(LockMode::AccessExclusive, &table_of(index))]
@@ -56,7 +70,10 @@ impl Rules for Indexes {
             "parent",
             "invalid",
         ];
-        if !changed.only(&in_place) || (changed.has("parent") && from.text("parent").is_some()) {
+        let unlinked = tables::is_unlinked(cx, &table_of(to));
+        if !changed.only(&in_place)
+            || (changed.has("parent") && from.text("parent").is_some() && !unlinked)
+        {
             return Alter::Rebuild;
         }
         if from.flag("invalid") && !to.flag("invalid") {
@@ -78,7 +95,10 @@ impl Rules for Indexes {
                     ),
             );
         }
-        if let Some(parent) = to.text("parent").filter(|_| changed.has("parent")) {
+        if let Some(parent) = to
+            .text("parent")
+            .filter(|_| changed.has("parent") || unlinked)
+        {
             steps.push(attach(to, parent));
         }
         Alter::Steps(steps)

@@ -143,9 +143,9 @@ impl Rules for Collations {
         vec![Step::create(&collation.id, sql)]
     }
 
-    fn rename(&self, collation: &Object, name: &str) -> Option<String> {
+    fn rename(&self, collation: &Object, name: &str) -> Vec<String> {
         let target = self.target(collation);
-        Some(format!("ALTER {target} RENAME TO {}", text::ident(name)))
+        vec![format!("ALTER {target} RENAME TO {}", text::ident(name))]
     }
 }
 

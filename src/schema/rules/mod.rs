@@ -5,6 +5,7 @@
 
 mod columns;
 mod constraints;
+mod defaults;
 mod details;
 mod foreign;
 mod indexes;
@@ -13,6 +14,7 @@ mod operators;
 mod privileges;
 mod publications;
 mod relations;
+mod retype;
 mod routines;
 mod search;
 mod sequences;
@@ -126,15 +128,21 @@ pub(super) trait Rules: Sync {
         None
     }
 
-    /// Whether its making has to wait for what it needs here.
+    /// Whether it really goes unasked when `whole` goes, which the catalog says it does: not when
+    /// the plan takes the two apart before.
+    fn goes_with(&self, _cx: &Context, _object: &Object, _whole: &Id) -> bool {
+        true
+    }
+
+    /// Whether its making, and before that its dropping, has to mind what it needs here.
     fn waits_for(&self, _object: &Object, _need: &Id) -> bool {
         true
     }
 
-    /// For kinds that columns hold on to: the old one under another name, so that the new one
-    /// can be made and the columns moved over before the old one is dropped.
-    fn rename(&self, _object: &Object, _name: &str) -> Option<String> {
-        None
+    /// For kinds that columns hold on to: gives the old one another name, so that the new one can
+    /// be made and the columns moved over before the old one is dropped. Nothing for all others.
+    fn rename(&self, _object: &Object, _name: &str) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -164,7 +172,7 @@ pub(super) fn of(kind: Kind) -> &'static dyn Rules {
         Kind::Sequence => &sequences::Sequences,
         Kind::Table => &tables::Tables,
         Kind::Column => &columns::Columns,
-        Kind::Default => &columns::Defaults,
+        Kind::Default => &defaults::Defaults,
         Kind::Constraint => &constraints::Constraints,
         Kind::Index => &indexes::Indexes,
         Kind::Statistics => &relations::ExtendedStatistics,

@@ -67,8 +67,17 @@ fn changes(from: &Object, to: &Object) -> Vec<String> {
         ("cache", "CACHE"),
     ];
     for (name, word) in words {
-        // A new type moves bounds that were the type's own.
-        if differs(name) || (differs("sequence_type") && name.ends_with("value")) {
+        // A new type moves bounds that were the old one's own.
+        let (old, new) = (
+            bounds(from.get("sequence_type")),
+            bounds(to.get("sequence_type")),
+        );
+        let moved = match (name, number(from, name)) {
+            ("minvalue", n) if n == old.0 => new.0,
+            ("maxvalue", n) if n == old.1 => new.1,
+            (_, n) => n,
+        };
+        if number(to, name) != moved {
             options.push(format!("{word} {}", to.get(name)));
         }
     }
@@ -83,7 +92,10 @@ fn changes(from: &Object, to: &Object) -> Vec<String> {
         );
     }
     let (min, max) = (number(to, "minvalue"), number(to, "maxvalue"));
-    let position = number(from, "start");
+    let position = match from.text("_last") {
+        Some(_) => number(from, "_last"),
+        None => number(from, "start"),
+    };
     if position < min || position > max {
         options.push(format!("RESTART WITH {}", to.get("start")));
     }

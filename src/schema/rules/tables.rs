@@ -94,12 +94,21 @@ impl Rules for Tables {
         steps
     }
 
-    fn drop(&self, _: &Context, table: &Object) -> Vec<Step> {
+    fn drop(&self, cx: &Context, table: &Object) -> Vec<Step> {
         let step = Step::drop(&table.id, format!("DROP {}", self.target(table)))
             .locking(LockMode::AccessExclusive, &table.id);
-        match table.get("form") {
-            "foreign" => vec![step],
-            _ => vec![step.hazard(
+        // The rows of a partitioned table are in its partitions, which may stay.
+        let mut dependents = cx.dependents(&table.id);
+        let empty = match table.get("form") {
+            "foreign" => true,
+            "partitioned" => {
+                !dependents.any(|(o, _)| o.id.kind() == Kind::Table && cx.destroyed(&o.id))
+            }
+            _ => false,
+        };
+        match empty {
+            true => vec![step],
+            false => vec![step.hazard(
                 HazardKind::DataLoss,
                 format!("{} goes away with all its rows", table.id),
             )],
@@ -245,6 +254,10 @@ pub(super) fn attached(table: &Id) -> Id {
     table.beside(Kind::Table, "\u{1}attached")
 }
 
+fn is_index(id: &Id) -> bool {
+    id.kind() == Kind::Index
+}
+
 fn attach(cx: &Context, table: &Object) -> Step {
     let parents = parents(table);
     let Some((parent, parent_id)) = parents.first() else {
@@ -265,24 +278,57 @@ fn attach(cx: &Context, table: &Object) -> Step {
     }
     step.needs
         .extend(cx.to.parts(parent_id, Kind::Column).map(|o| o.id.clone()));
-    let indexes = cx.to.objects().filter(|o| {
-        o.id.kind() == Kind::Index
-            && o.list("_table") == [table.id.schema(), table.id.name()]
-            && o.text("parent").is_some()
-    });
-    // An index made on a parent that is made later finds no child yet: it is attached by itself.
-    step.needs.extend(indexes.map(|o| o.id.clone()));
+    let indexes = cx.wanted_dependents(&table.id).map(|o| o.id.clone());
+    step.needs.extend(indexes.filter(is_index));
     step
+}
+
+/// Stands for a table's having let go of its parents.
+fn unlinked(table: &Id) -> Id {
+    table.beside(Kind::Table, "\u{1}unlinked")
+}
+
+fn keeps_link(cx: &Context, from: &Object, to: &Object, parent: &Id) -> bool {
+    !cx.destroyed(parent)
+        && from.text("partition_bound") == to.text("partition_bound")
+        && parents(to).iter().any(|(_, id)| id == parent)
+}
+
+/// Whether the table stands on both sides and lets go of any parent on the way.
+pub(super) fn is_unlinked(cx: &Context, table: &Id) -> bool {
+    let old = cx.from.get(table).map(parents).unwrap_or_default();
+    old.iter().any(|(_, parent)| leaves(cx, table, parent))
+}
+
+/// Whether the table stands on both sides and lets go of this parent on the way.
+pub(super) fn leaves(cx: &Context, table: &Id, parent: &Id) -> bool {
+    let (Some(from), Some(to)) = (cx.from.get(table), cx.to.get(table)) else {
+        return false;
+    };
+    cx.stays(table)
+        && parents(from).iter().any(|(_, id)| id == parent)
+        && !keeps_link(cx, from, to, parent)
+}
+
+/// What must be done before a table gets something that its children would get with it: those
+/// that leave it have left.
+pub(super) fn unlinked_children(cx: &Context, table: &Id) -> Vec<Id> {
+    if !cx.from.children.contains(table) {
+        return Vec::new();
+    }
+    let children = cx.dependents(table).map(|(child, _)| &child.id);
+    children
+        .filter(|id| id.kind() == Kind::Table && leaves(cx, id, table))
+        .map(unlinked)
+        .collect()
 }
 
 /// Lets go of parents and takes others.
 fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
     let (old, new) = (parents(from), parents(to));
-    let bound_changed = from.text("partition_bound") != to.text("partition_bound");
-    let keeps = |id: &Id| !cx.destroyed(id) && !bound_changed;
     let path = to.id.path();
     for (parent, id) in &old {
-        if new.iter().any(|(_, n)| n == id) && keeps(id) {
+        if keeps_link(cx, from, to, id) {
             continue;
         }
         let sql = if is_partition(from) {
@@ -290,10 +336,27 @@ fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
         } else {
             format!("ALTER TABLE {path} NO INHERIT {parent}")
         };
-        steps.push(Step::detail(&to.id, sql).releasing([id.clone()]));
+        // First of all: until then what happens to the parent's parts happens to the child's.
+        let mut step = Step::detail(&to.id, sql).releasing([id.clone()]);
+        step.action = Action::Drop;
+        step.makes.push(unlinked(&to.id));
+        for table in [&to.id, id] {
+            for kind in [Kind::Column, Kind::Constraint] {
+                step.releases
+                    .extend(cx.from.parts(table, kind).map(|o| o.id.clone()));
+            }
+            if is_partition(from) {
+                step.releases.extend(
+                    cx.dependents(table)
+                        .map(|(o, _)| o.id.clone())
+                        .filter(is_index),
+                );
+            }
+        }
+        steps.push(step);
     }
     for (parent, id) in &new {
-        if old.iter().any(|(_, o)| o == id) && keeps(id) {
+        if old.iter().any(|(_, o)| o == id) && keeps_link(cx, from, to, id) {
             continue;
         }
         if is_partition(to) {

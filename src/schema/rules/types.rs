@@ -20,9 +20,9 @@ fn type_target(object: &Object) -> String {
     format!("TYPE {}", object.id.path())
 }
 
-fn rename_type(object: &Object, name: &str) -> Option<String> {
+fn rename_type(object: &Object, name: &str) -> Vec<String> {
     let target = type_target(object);
-    Some(format!("ALTER {target} RENAME TO {}", text::ident(name)))
+    vec![format!("ALTER {target} RENAME TO {}", text::ident(name))]
 }
 
 impl Rules for Enums {
@@ -76,7 +76,7 @@ impl Rules for Enums {
         Alter::Steps(steps)
     }
 
-    fn rename(&self, object: &Object, name: &str) -> Option<String> {
+    fn rename(&self, object: &Object, name: &str) -> Vec<String> {
         rename_type(object, name)
     }
 }
@@ -106,8 +106,19 @@ impl Rules for Composites {
         vec![Step::create(&object.id, sql)]
     }
 
-    fn rename(&self, object: &Object, name: &str) -> Option<String> {
+    fn rename(&self, object: &Object, name: &str) -> Vec<String> {
         rename_type(object, name)
+    }
+}
+
+/// Typed tables of the type follow only when told to.
+fn cascade(cx: &Context, attribute: &Object) -> &'static str {
+    let whole = attribute.id.beside(Kind::Composite, "");
+    let mut dependents = cx.dependents(&whole);
+    if dependents.any(|(o, _)| o.id.kind() == Kind::Table && cx.stays(&o.id)) {
+        " CASCADE"
+    } else {
+        ""
     }
 }
 
@@ -121,20 +132,22 @@ impl Rules for Attributes {
         cx.created(&whole).then_some(whole)
     }
 
-    fn create(&self, _: &Context, attribute: &Object) -> Vec<Step> {
+    fn create(&self, cx: &Context, attribute: &Object) -> Vec<Step> {
         let sql = format!(
-            "ALTER TYPE {} ADD ATTRIBUTE {}",
+            "ALTER TYPE {} ADD ATTRIBUTE {}{}",
             super::relation_path(&attribute.id),
-            attribute_clause(attribute)
+            attribute_clause(attribute),
+            cascade(cx, attribute)
         );
         vec![Step::create(&attribute.id, sql)]
     }
 
-    fn drop(&self, _: &Context, attribute: &Object) -> Vec<Step> {
+    fn drop(&self, cx: &Context, attribute: &Object) -> Vec<Step> {
         let sql = format!(
-            "ALTER TYPE {} DROP ATTRIBUTE {}",
+            "ALTER TYPE {} DROP ATTRIBUTE {}{}",
             super::relation_path(&attribute.id),
-            text::ident(attribute.id.part())
+            text::ident(attribute.id.part()),
+            cascade(cx, attribute)
         );
         let message = format!("every value of {} goes away", attribute.id);
         vec![Step::drop(&attribute.id, sql).hazard(HazardKind::DataLoss, message)]
@@ -154,10 +167,11 @@ impl Rules for Attributes {
             .map(|c| format!(" COLLATE {c}"))
             .unwrap_or_default();
         let sql = format!(
-            "ALTER TYPE {} ALTER ATTRIBUTE {} TYPE {}{collation}",
+            "ALTER TYPE {} ALTER ATTRIBUTE {} TYPE {}{collation}{}",
             super::relation_path(&to.id),
             text::ident(to.id.part()),
-            to.get("type")
+            to.get("type"),
+            cascade(cx, to)
         );
         Alter::Steps(vec![Step::alter(&to.id, sql)])
     }
@@ -210,7 +224,7 @@ impl Rules for Ranges {
         vec![Step::create(&object.id, sql)]
     }
 
-    fn rename(&self, object: &Object, name: &str) -> Option<String> {
+    fn rename(&self, object: &Object, name: &str) -> Vec<String> {
         rename_type(object, name)
     }
 }
@@ -244,13 +258,32 @@ impl Rules for Domains {
         vec![Step::create(&object.id, sql)]
     }
 
-    fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+    /// Without its type it is another domain; for anything else only the default lets go.
+    fn loss(&self, _: &Context, _: &Object, lost: &Id) -> Loss {
+        match lost.kind() {
+            Kind::Function | Kind::Operator | Kind::Aggregate | Kind::Sequence | Kind::Cast => {
+                Loss::Alter
+            }
+            _ => Loss::Rebuild,
+        }
+    }
+
+    fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
         if changed.any(&["type", "collation"]) {
             return Alter::Rebuild;
         }
         let domain = format!("ALTER DOMAIN {}", to.id.path());
         let mut steps = Vec::new();
-        if changed.has("default_expression") {
+        let lost: Vec<Id> = cx.lost(&to.id).cloned().collect();
+        if !lost.is_empty() && from.text("default_expression").is_some() {
+            let sql = format!("{domain} DROP DEFAULT");
+            steps.push(Step::detail(&to.id, sql).releasing(lost));
+            if let Some(default) = to.text("default_expression") {
+                let needs = to.needs.iter().map(|need| need.id.clone());
+                let sql = format!("{domain} SET DEFAULT {default}");
+                steps.push(Step::detail(&to.id, sql).needing(needs));
+            }
+        } else if changed.has("default_expression") {
             let sql = match to.text("default_expression") {
                 Some(default) => format!("{domain} SET DEFAULT {default}"),
                 None => format!("{domain} DROP DEFAULT"),
@@ -273,12 +306,20 @@ impl Rules for Domains {
         Alter::Steps(steps)
     }
 
-    fn rename(&self, object: &Object, name: &str) -> Option<String> {
-        let path = object.id.path();
-        Some(format!(
-            "ALTER DOMAIN {path} RENAME TO {}",
-            text::ident(name)
-        ))
+    fn rename(&self, object: &Object, name: &str) -> Vec<String> {
+        let domain = format!("ALTER DOMAIN {}", object.id.path());
+        let mut statements = Vec::new();
+        // The new one's NOT NULL would get another name, because this one has it.
+        if let Some(not_null) = object.text("_not_null_name") {
+            let free = format!("{not_null}__old");
+            statements.push(format!(
+                "{domain} RENAME CONSTRAINT {} TO {}",
+                text::ident(not_null),
+                text::ident(&free)
+            ));
+        }
+        statements.push(format!("{domain} RENAME TO {}", text::ident(name)));
+        statements
     }
 }
 

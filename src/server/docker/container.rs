@@ -177,11 +177,10 @@ fn says_port_taken(failure: &bollard::errors::Error) -> bool {
         || says(failure, "ports are not available")
 }
 
-/// Stops it as its image wants to be stopped; one that is gone or stopped is fine.
-pub(crate) async fn stop(docker: &Docker, name: &str) -> Result<()> {
-    let options = StopContainerOptionsBuilder::default()
-        .t(spec::STOP_SECONDS)
-        .build();
+/// Stops it as its image wants to be stopped, and kills it after so many seconds; one that is
+/// gone or stopped is fine.
+pub(crate) async fn stop(docker: &Docker, name: &str, seconds: i32) -> Result<()> {
+    let options = StopContainerOptionsBuilder::default().t(seconds).build();
     engine::gone(
         docker.stop_container(name, Some(options)).await,
         format_args!("cannot stop container {name}"),

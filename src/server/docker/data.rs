@@ -211,29 +211,49 @@ impl Docker {
         }
     }
 
-    /// Whether the container stopped before its data directory was ever ready: the image would
-    /// take a half-made one for a whole one at the next start.
-    pub(super) async fn is_unfinished(&self, state: &State, found: &Found) -> Result<bool> {
-        let Some(slot) = self.slot(state) else {
+    /// Whether the container's data directory was never ready: the image would take a half-made
+    /// one for a whole one at the next start. Notes the readiness that a killed devdb could not.
+    pub(super) async fn is_unfinished(&self, state: &mut State, found: &Found) -> Result<bool> {
+        let Some(slot) = self.slot_mut(state) else {
             return Ok(false);
         };
-        let current = &slot.current;
-        if current.initialised
-            || !current.ours
-            || found.running
-            || found.started.is_none()
-            || found.data.as_deref() != Some(&current.place)
-        {
+        let current = &mut slot.current;
+        if current.initialised || !current.ours || found.data.as_deref() != Some(&current.place) {
             return Ok(false);
         }
-        // devdb may have been killed between the server's readiness and its own note of it; only
-        // the log can tell that nobody ever worked there.
+        // Only the log can tell that nobody ever worked there.
         let mut finished = false;
         container::logs(&self.docker, &self.name, false, None, None, |line| {
             finished |= line.contains(ready::INIT_COMPLETE) || line.contains(ready::INIT_SKIPPED);
         })
         .await?;
+        if finished {
+            current.initialised = true;
+            state.save()?;
+        }
         Ok(!finished)
+    }
+
+    /// Stops the container, if there is one, and says whether its data is half-made. The entry
+    /// point does not heed a signal while `initdb` runs, and nothing is lost: then at once.
+    pub(super) async fn halt(&self, state: &mut State) -> Result<bool> {
+        let Some(found) = self.find().await? else {
+            return Ok(false);
+        };
+        let unfinished = self.is_unfinished(state, &found).await?;
+        let patience = if unfinished { 0 } else { spec::STOP_SECONDS };
+        container::stop(&self.docker, &self.name, patience).await?;
+        Ok(unfinished)
+    }
+
+    /// Stops and removes the container, and empties a data directory that was never ready.
+    pub(super) async fn retire(&self, state: &mut State, image: &str) -> Result<()> {
+        let unfinished = self.halt(state).await?;
+        container::remove(&self.docker, &self.name).await?;
+        if unfinished {
+            self.empty_current(state, image).await?;
+        }
+        Ok(())
     }
 
     /// Makes the present data directory an empty one again. Only for what may be destroyed.
@@ -277,12 +297,11 @@ impl Docker {
             folder.display()
         ));
         // Whatever is to be moved, nobody may work in it.
+        self.refuse_shared().await?;
         let found = self.find().await?;
         let image = self.helper_image(found.as_ref(), events).await?;
-        if found.is_some() {
-            container::stop(&self.docker, &self.name).await?;
-            container::remove(&self.docker, &self.name).await?;
-        }
+        self.halt(state).await?;
+        container::remove(&self.docker, &self.name).await?;
         container::sweep_helpers(&self.docker, &self.config.project.id).await?;
         match intent {
             Intent::Empty => return self.empty_current(state, &image).await,

@@ -26,7 +26,7 @@ pub(crate) enum Content {
 
 /// Where a data directory may be below the place that is mounted, `PG_VERSION` being its mark.
 /// The last one stands for `<major>/docker`, as PostgreSQL 18 images have it.
-const CANDIDATES: [&str; 3] = ["", "data", "pgdata"];
+pub(crate) const CANDIDATES: [&str; 3] = ["", "data", "pgdata"];
 
 /// Prints `empty`, `data <major> <system identifier>`, or `other <name>`.
 const LOOK: &str = r#"

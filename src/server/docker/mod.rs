@@ -5,6 +5,7 @@ mod container;
 mod data;
 mod engine;
 mod folder;
+mod guard;
 mod helper;
 mod image;
 mod reset;
@@ -63,7 +64,10 @@ impl Docker {
     fn port(&self, state: &State, found: Option<&Found>) -> Option<u16> {
         match self.config.server.port {
             Port::Fixed(port) => Some(port),
-            Port::Auto => state.port.or_else(|| found?.port()),
+            Port::Auto => match found {
+                Some(found) if found.running => found.port(),
+                _ => state.port.or_else(|| found?.port()),
+            },
         }
     }
 
@@ -115,7 +119,7 @@ impl Docker {
             return Ok(());
         }
         let task = events.begin("stopping Postgres", None);
-        container::stop(&self.docker, &self.name).await?;
+        self.halt(&mut self.load()?).await?;
         task.end("");
         Ok(())
     }

@@ -23,6 +23,7 @@ impl Docker {
             });
         }
         let mut state = self.load()?;
+        self.refuse_shared().await?;
         self.heal(&mut state, events).await?;
         let found = self.find().await?;
         // Whatever could fail for want of an image fails before anything is changed.
@@ -39,17 +40,21 @@ impl Docker {
                 }
                 let task = events.begin("putting the data directory aside", None);
                 // Data of a reset that was not finished goes: no need to write it out.
-                if !self.slot(&state).is_some_and(|slot| slot.pending) {
-                    container::stop(&self.docker, &self.name).await?;
-                }
+                let pending = self.slot(&state).is_some_and(|slot| slot.pending);
+                let unfinished = !pending && self.halt(&mut state).await?;
                 container::remove(&self.docker, &self.name).await?;
-                match self.folder() {
-                    None => self.next_volume(&mut state).await?,
-                    Some(_) => self.move_folder(&mut state, &image).await?,
+                if unfinished {
+                    // Nothing worth keeping, and no reason to give up what is aside.
+                    self.empty_current(&mut state, &image.name).await?;
+                } else if self.folder().is_some() {
+                    self.move_folder(&mut state, &image).await?;
+                } else {
+                    self.next_volume(&mut state).await?;
                 }
                 let aside = self
                     .slot(&state)
                     .and_then(|slot| slot.aside.as_ref())
+                    .filter(|_| !unfinished)
                     .map(|kept| kept.place.clone());
                 task.end(aside.clone().unwrap_or_default());
                 aside
@@ -167,9 +172,15 @@ impl Docker {
                 aside.place
             )));
         }
+        self.refuse_shared().await?;
+        if self.folder().is_some() {
+            self.refuse_shared_folder(aside.place.as_ref()).await?;
+        }
         let task = events.begin("bringing the data directory back", None);
-        container::stop(&self.docker, &self.name).await?;
-        container::remove(&self.docker, &self.name).await?;
+        self.retire(&mut state, &image.name).await?;
+        let Some(slot) = self.slot_mut(&mut state) else {
+            return Err(nothing());
+        };
         if self.folder().is_some() {
             let from = slot.current.place.clone();
             let to = free_name(&from, || slot.next_generation());
@@ -240,6 +251,7 @@ impl Docker {
         if !kept.ours {
             return Err(refused("devdb did not make the data directory in it"));
         }
+        self.refuse_shared_folder(folder).await?;
         let image = self.helper_image(None, &Events::silent()).await?;
         match folder::look(&self.docker, &self.config, &image, folder).await? {
             Content::Data {
@@ -267,9 +279,8 @@ impl Docker {
             folders = self.folders_to_wipe(&state).await?;
         }
         let task = events.begin("removing the server", None);
-        if found.is_some() {
-            container::stop(&self.docker, &self.name).await?;
-            container::remove(&self.docker, &self.name).await?;
+        if let Some(found) = &found {
+            self.retire(&mut state, &found.image).await?;
         }
         container::sweep_helpers(&self.docker, &self.config.project.id).await?;
         if wipe {

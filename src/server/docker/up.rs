@@ -20,11 +20,42 @@ use crate::server::{exit_hint, port};
 
 /// How often a port may be taken between finding it free and starting on it.
 const PORT_ATTEMPTS: usize = 20;
+/// How often to begin again where the container goes away while it starts.
+const TRIES: usize = 3;
 /// How many lines of the log an error shows.
 const LOG_LINES: usize = 20;
 
+/// Why one try did not come to a ready server.
+enum Failure {
+    /// The container went while it was being started: the last wish of a devdb that was killed
+    /// may reach the engine late.
+    Vanished,
+    Error(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
 impl Docker {
     pub(in crate::server) async fn ensure_up(&self, events: &Events) -> Result<Target> {
+        for _ in 0..TRIES {
+            match self.try_up(events).await {
+                Ok(target) => return Ok(target),
+                Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Vanished) => {}
+            }
+        }
+        Err(Error::server(format!(
+            "somebody removes container {} again and again while it starts",
+            self.name
+        ))
+        .hint("let the other program come to its end, then try again"))
+    }
+
+    async fn try_up(&self, events: &Events) -> Result<Target, Failure> {
         let mut state = self.load()?;
         self.heal(&mut state, events).await?;
         let found = self.find().await?;
@@ -48,14 +79,25 @@ impl Docker {
         state: &mut State,
         found: Option<Found>,
         events: &Events,
-    ) -> Result<Target> {
+    ) -> Result<Target, Failure> {
+        self.refuse_shared().await?;
         let mut found = found;
         if let Some(there) = &found
+            && self.is_hollow(state, there).await?
+        {
+            self.begin_anew(state, events);
+            state.save()?;
+            // There is nothing that it could write out.
+            container::remove(&self.docker, &self.name).await?;
+            found = None;
+        }
+        if let Some(there) = &found
+            && !there.running
+            && there.started.is_some()
             && self.is_unfinished(state, there).await?
         {
             events.note("the data directory was never finished; making it again");
-            container::remove(&self.docker, &self.name).await?;
-            self.empty_current(state, &there.image.clone()).await?;
+            self.retire(state, &there.image).await?;
             found = None;
         }
         if let Some(there) = &found {
@@ -109,11 +151,15 @@ impl Docker {
                 names(initial)
             ));
         }
-        container::stop(&self.docker, &self.name).await?;
-        container::remove(&self.docker, &self.name).await
+        self.retire(state, &there.image).await
     }
 
-    async fn create(&self, state: &mut State, task: &Task, events: &Events) -> Result<Found> {
+    async fn create(
+        &self,
+        state: &mut State,
+        task: &Task,
+        events: &Events,
+    ) -> Result<Found, Failure> {
         let image = image::get(&self.docker, &self.config.server.image, events).await?;
         // Said once for each project, not at every start.
         if image.name != self.config.server.image && state.kind.is_none() {
@@ -126,7 +172,7 @@ impl Docker {
         self.check_mounts()?;
         let place = self.prepare(state, None, &image, events).await?;
         let port = self.free_port(state, &[], events).await?;
-        self.create_on(state, &image, &place, port).await
+        self.create_on(state, &image, &place, port, events).await
     }
 
     /// A missing file would otherwise be refused by the engine in words of its own.
@@ -153,7 +199,8 @@ impl Docker {
         image: &Image,
         place: &str,
         port: u16,
-    ) -> Result<Found> {
+        events: &Events,
+    ) -> Result<Found, Failure> {
         let spec = spec::of(&self.config, port, place);
         let until = Instant::now() + Duration::from_secs(10);
         loop {
@@ -164,7 +211,7 @@ impl Docker {
                 // The engine reserves a name before the container can be seen, and frees it
                 // after it is gone.
                 if created == Created::Done || Instant::now() >= until {
-                    return Err(self.vanished());
+                    return Err(Failure::Vanished);
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
@@ -183,10 +230,11 @@ impl Docker {
                     self.name,
                     names(&drift)
                 ))
-                .hint("let the other devdb come to its end, then try again"));
+                .hint("let the other devdb come to its end, then try again")
+                .into());
             }
-            container::stop(&self.docker, &self.name).await?;
-            container::remove(&self.docker, &self.name).await?;
+            self.retire(state, &image.name).await?;
+            self.prepare(state, None, image, events).await?;
         }
     }
 
@@ -226,7 +274,7 @@ impl Docker {
         found: Found,
         task: &Task,
         events: &Events,
-    ) -> Result<Found> {
+    ) -> Result<Found, Failure> {
         if let Some(folder) = self.folder()
             && folder::is_vacant(folder)
         {
@@ -248,21 +296,24 @@ impl Docker {
                 Started::PortTaken
             };
             match started {
-                Started::Done => return self.find().await?.ok_or_else(|| self.vanished()),
+                Started::Done => return self.find().await?.ok_or(Failure::Vanished),
                 Started::PortTaken => avoid.push(mine),
                 Started::Gone => {}
             }
             let port = self.free_port(state, &avoid, events).await?;
             let image = image::get(&self.docker, &self.config.server.image, events).await?;
-            let place = self.prepare(state, Some(&found), &image, events).await?;
-            container::remove(&self.docker, &self.name).await?;
-            found = self.create_on(state, &image, &place, port).await?;
+            // By now it may run after all, by the last wish of a devdb that was killed.
+            self.retire(state, &image.name).await?;
+            let place = self.prepare(state, None, &image, events).await?;
+            found = self.create_on(state, &image, &place, port, events).await?;
         }
-        Err(Error::server("every port that was tried is taken").hint("set `port` under [server]"))
+        Err(Error::server("every port that was tried is taken")
+            .hint("set `port` under [server]")
+            .into())
     }
 
     /// Waits until `select 1` answers, the container exits, or the time is up.
-    async fn wait(&self, found: &Found, target: &Target, task: &Task) -> Result<()> {
+    async fn wait(&self, found: &Found, target: &Target, task: &Task) -> Result<(), Failure> {
         let mut stage = Stage::Starting;
         let limit = Duration::from_secs(self.config.server.wait);
         let since = found.started;
@@ -280,7 +331,7 @@ impl Docker {
             std::future::pending::<()>().await;
         };
         let timed_out = tokio::select! {
-            ready = ready::poll(target) => return ready,
+            ready = ready::poll(target) => return Ok(ready?),
             () = container::exited(&self.docker, &self.name) => false,
             () = tokio::time::sleep(limit) => true,
             () = follow => false,
@@ -294,11 +345,12 @@ impl Docker {
                 stage.text()
             ))
             .detail(lines)
-            .hint("raise `wait` under [server], or look at `devdb logs`"));
+            .hint("raise `wait` under [server], or look at `devdb logs`")
+            .into());
         }
         let code = match self.find().await? {
             Some(found) => found.exit_code.to_string(),
-            None => return Err(self.vanished()),
+            None => return Err(Failure::Vanished),
         };
         Err(Error::server(format!(
             "Postgres in container {} exited with code {code} ({})",
@@ -306,15 +358,8 @@ impl Docker {
             stage.text()
         ))
         .detail(lines)
-        .hint(exit_hint(&self.config)))
-    }
-
-    fn vanished(&self) -> Error {
-        Error::server(format!(
-            "container {} was removed while it started",
-            self.name
-        ))
-        .hint("try again")
+        .hint(exit_hint(&self.config))
+        .into())
     }
 
     async fn last_lines(&self, since: Option<Timestamp>) -> String {

@@ -5,6 +5,7 @@
 
 mod binaries;
 mod process;
+mod reset;
 mod start;
 mod user;
 
@@ -17,7 +18,7 @@ use self::user::RunAs;
 use super::ready::{self, Attempt};
 use super::spec::Spec;
 use super::state::{Kept, Slot, State};
-use super::{Condition, DataReset, Status, Undone};
+use super::{Condition, Status};
 use crate::config::{Config, Port};
 use crate::error::{Error, Named as _, Result};
 use crate::event::Events;
@@ -74,10 +75,20 @@ impl Local {
         }
     }
 
+    /// The newest generation with data, for where server.json was lost; else the first.
+    fn newest(&self) -> u32 {
+        let entries = std::fs::read_dir(self.folder());
+        let numbers = entries.into_iter().flatten().flatten().filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            data_major(&Place(entry.path())).map(|_| number)
+        });
+        numbers.max().unwrap_or(1)
+    }
+
     fn place(&self, state: &State) -> Place {
         match state.slot(SLOT) {
             Some(slot) => Place::of(&slot.current),
-            None => Place::of(&self.fresh(1)),
+            None => Place::of(&self.fresh(self.newest())),
         }
     }
 
@@ -194,77 +205,6 @@ impl Local {
         }
     }
 
-    pub(super) async fn reset_data(&self, events: &Events, _adopt: bool) -> Result<DataReset> {
-        let mut state = self.load()?;
-        let place = self.place(&state);
-        let mut aside = None;
-        if data_major(&place).is_some()
-            && let Some(slot) = state.slot_mut(SLOT)
-        {
-            let task = events.begin("putting the data directory aside", None);
-            self.shut_down(&place).await?;
-            let fresh = self.fresh(slot.next_generation());
-            let gone = slot.put_aside(fresh);
-            aside = slot.aside.as_ref().map(|kept| kept.place.clone());
-            state.save()?;
-            if let Some(gone) = gone {
-                self.destroy(Path::new(&gone.place))?;
-                if let Some(slot) = state.slot_mut(SLOT) {
-                    slot.old.retain(|kept| kept.place != gone.place);
-                }
-                state.save()?;
-            }
-            task.end(aside.clone().unwrap_or_default());
-        }
-        // A data directory of another version no longer decides which binaries to use.
-        let fresh = Local::open(&self.config)?;
-        let target = fresh.ensure_up(events).await?;
-        Ok(DataReset::Fresh { target, aside })
-    }
-
-    pub(super) async fn undo_data(&self, events: &Events) -> Result<Undone> {
-        let mut state = self.load()?;
-        let present = self.place(&state);
-        let nothing = || {
-            Error::refused("there is no data directory put aside to bring back")
-                .hint("`devdb reset` puts one aside")
-        };
-        let slot = state.slot_mut(SLOT).ok_or_else(nothing)?;
-        let back = slot.aside.clone().ok_or_else(nothing)?;
-        if data_major(&Place::of(&back)).is_none() {
-            return Err(Error::server(format!(
-                "{}, which was put aside, is gone",
-                back.place
-            )));
-        }
-        let task = events.begin("bringing the data directory back", None);
-        self.shut_down(&present).await?;
-        let gone = std::mem::replace(&mut slot.current, back);
-        let aside = gone.place.clone();
-        slot.aside = Some(gone);
-        slot.pending = false;
-        state.save()?;
-        task.end("");
-        let target = Local::open(&self.config)?.ensure_up(events).await?;
-        Ok(Undone { target, aside })
-    }
-
-    pub(super) async fn finish_reset(&self) -> Result<()> {
-        let mut state = self.load()?;
-        let Some(slot) = state.slot_mut(SLOT) else {
-            return Ok(());
-        };
-        let old = std::mem::take(&mut slot.old);
-        if !slot.pending && old.is_empty() {
-            return Ok(());
-        }
-        slot.pending = false;
-        for kept in &old {
-            self.destroy(Path::new(&kept.place))?;
-        }
-        state.save()
-    }
-
     pub(super) fn pending_reset(&self) -> bool {
         self.load()
             .is_ok_and(|state| state.slot(SLOT).is_some_and(|slot| slot.pending))
@@ -311,8 +251,8 @@ impl Local {
             }
         }
         state.slots.entry(SLOT.into()).or_insert_with(|| Slot {
-            generation: 1,
-            current: self.fresh(1),
+            generation: self.newest(),
+            current: self.fresh(self.newest()),
             ..Slot::default()
         });
         let target = self.start(&mut state, &place, events).await?;

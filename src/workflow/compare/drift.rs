@@ -60,7 +60,8 @@ impl Drift {
 pub async fn drift(context: &Context, against: Option<&Target>, filter: &Filter) -> Result<Drift> {
     let started = Instant::now();
     let mut desk = Desk::new(context);
-    let result = find(context, &mut desk, against, filter).await;
+    let filter = filter.without(&context.config().drift_ignore);
+    let result = find(context, &mut desk, against, &filter).await;
     desk.close().await?;
     let mut drift = result?;
     drift.took = started.elapsed().as_secs_f64();

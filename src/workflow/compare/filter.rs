@@ -15,6 +15,13 @@ impl Filter {
         }
     }
 
+    /// The same, and what fits one of `patterns` does not count.
+    pub fn without(&self, patterns: &[String]) -> Self {
+        let mut all = self.patterns.clone();
+        all.extend(patterns.iter().map(|pattern| format!("!{pattern}")));
+        Filter { patterns: all }
+    }
+
     /// The objects that count. What needs something that does not count goes too.
     pub fn apply(&self, schema: Schema) -> Schema {
         match self.patterns.is_empty() {

@@ -18,6 +18,7 @@ use crate::databases::Workshop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{self, Change, HazardKind, Kind, Plan, Schema, What};
 
+use super::renames::{self, Decisions, Settled, undecided};
 use super::{Context, provision};
 
 pub use drift::{Drift, drift, keep_drift};
@@ -35,6 +36,8 @@ pub struct Difference {
     pub to: String,
     /// One readable line for each change.
     pub changes: Vec<String>,
+    /// What may be a rename, and nobody has decided.
+    pub undecided: Vec<String>,
     /// `{"format": 1, "steps": […], "unmodelled": […]}`
     #[serde(flatten)]
     pub plan: Plan,
@@ -48,7 +51,7 @@ pub struct Difference {
 }
 
 /// How `devdb diff` compares.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct DiffOptions {
     pub filter: Filter,
     /// Kinds of hazard that are an error.
@@ -57,6 +60,7 @@ pub struct DiffOptions {
     pub prove: bool,
     /// Whether to make a page of it.
     pub html: bool,
+    pub renames: Decisions,
 }
 
 /// Compares two sides and plans the way from the one to the other.
@@ -100,7 +104,8 @@ impl<'a> Desk<'a> {
             let server = self.context.server().await?;
             let maintenance = server.ensure_up(&self.context.events).await?;
             provision::allow_databases(self.context.config(), "create scratch databases")?;
-            self.workshop = Some(Workshop::open(&maintenance, &self.context.names()).await?);
+            self.workshop =
+                Some(Workshop::open(&maintenance, &self.context.names(), server.is_ours()).await?);
         }
         self.workshop
             .as_mut()
@@ -128,30 +133,59 @@ impl<'a> Desk<'a> {
     ) -> Result<Difference> {
         let a = options.filter.apply(self.read(from).await?);
         let b = options.filter.apply(self.read(to).await?);
-        let plan = schema::plan(&a, &b);
+        let settled = self.settle(&a, &b, &options.renames).await?;
+        let plan = schema::plan_after(&settled.done, &settled.after, &b);
         deny(&plan, &options.deny)?;
         let proved = options.prove && !plan.is_empty();
         if proved {
             self.prove(&a, &b, &plan).await?;
         }
-        let changes = schema::diff(&a, &b);
+        let changes = schema::diff(&settled.after, &b);
+        let undecided: Vec<String> = settled.open.iter().map(undecided).collect();
         let html = options.html.then(|| {
             crate::report::html(&crate::report::Report {
                 from: from.to_string(),
                 to: to.to_string(),
                 proved,
-                ..report::report(&a, &b, &changes, &plan)
+                undecided: undecided.clone(),
+                ..report::report(&settled.after, &b, &settled.done, &changes, &plan)
             })
         });
         Ok(Difference {
             from: from.to_string(),
             to: to.to_string(),
-            changes: lines(&changes),
+            changes: settled
+                .done
+                .iter()
+                .map(|r| format!("~ {r}"))
+                .chain(lines(&changes))
+                .collect(),
+            undecided,
             plan,
             proved,
             html,
             took: 0.0,
         })
+    }
+
+    /// Runs the renames that are meant on a database that is made to be `a`.
+    async fn settle(&mut self, a: &Schema, b: &Schema, decisions: &Decisions) -> Result<Settled> {
+        if !renames::is_needed(a, b) {
+            return Ok(Settled::nothing(a));
+        }
+        let purpose = self.purpose();
+        let context = self.context;
+        let scratch = self.workshop().await?.make(&purpose, "template0").await?;
+        let mut connection = crate::postgres::connect(&scratch.target).await?;
+        let result = async {
+            let empty = schema::read(&mut connection).await?;
+            let present = schema::plan(&empty, a);
+            run(&mut connection, &present, "the present schema").await?;
+            renames::settle(context, &mut connection, a.clone(), b, decisions).await
+        }
+        .await;
+        connection.close().await;
+        result
     }
 
     /// Builds `a` in a scratch database, applies the plan, reads back: it must be `b`.
@@ -207,7 +241,7 @@ async fn run(connection: &mut crate::postgres::Connection, plan: &Plan, what: &s
     Ok(())
 }
 
-fn deny(plan: &Plan, kinds: &[HazardKind]) -> Result<()> {
+pub(super) fn deny(plan: &Plan, kinds: &[HazardKind]) -> Result<()> {
     let found: Vec<String> = plan
         .hazards()
         .filter(|(_, hazard)| kinds.contains(&hazard.kind))

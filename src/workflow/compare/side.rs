@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Target, Tool};
 use crate::databases::Scratch;
-use crate::error::{Error, Named, Result};
-use crate::excerpt;
+use crate::error::{Error, Result};
 use crate::migrations::MigrationTool;
 use crate::migrations::sqlx::Sqlx;
 use crate::postgres::{self, Connection, Row, error_from};
@@ -191,13 +190,7 @@ impl Desk<'_> {
         let mut connection = postgres::connect(&scratch.target).await?;
         let result = async {
             for file in files {
-                let text = std::fs::read_to_string(file)
-                    .named(format_args!("cannot read {}", file.display()))?;
-                let text = without_psql_commands(&text);
-                connection
-                    .execute(&text)
-                    .await
-                    .map_err(|e| excerpt::failed_file(file, &text, e))?;
+                provision::run_file(&mut connection, file).await?;
             }
             Ok(())
         }
@@ -249,19 +242,6 @@ pub(in crate::workflow) async fn read_project(
         .without(|id| id.kind() == Kind::Table && id.schema() == namespace && id.name() == table))
 }
 
-/// `pg_dump` frames its output with `\restrict` and `\unrestrict`, which are psql's and not SQL.
-/// The lines stay, empty, so that places in messages are right.
-fn without_psql_commands(text: &str) -> String {
-    text.split_inclusive('\n')
-        .map(
-            |line| match line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ") {
-                true => "\n",
-                false => line,
-            },
-        )
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,11 +262,5 @@ mod tests {
         let url = Side::parse("postgresql://me:pw@db:5432/x", Path::new("/")).unwrap();
         assert_eq!(url.to_string(), "postgresql://me@db:5432/x");
         assert!(Side::parse("nonsense", Path::new("/")).is_err());
-    }
-
-    #[test]
-    fn the_frame_of_pg_dump_is_left_out() {
-        let text = "\\restrict abc\nselect 1;\n\\unrestrict abc\n";
-        assert_eq!(without_psql_commands(text), "\nselect 1;\n\n");
     }
 }

@@ -10,20 +10,20 @@ use crate::error::{Error, Result};
 use crate::migrations::MigrationTool;
 
 use super::super::{Context, ready};
-use super::{Generated, from_base, unproved};
+use super::{GenerateOptions, Generated, from_base, replay, unproved};
 
 pub async fn generate(
     context: &Context,
     workshop: &mut Workshop,
     message: &str,
-    keep_unproved: bool,
+    options: &GenerateOptions,
 ) -> Result<Generated> {
     let mut generated = Generated::new(Instant::now());
     let dir = context.migrations()?.dir.clone();
     let head = from_base(context, workshop, "head").await?;
     let variables = context.variables(&head.target);
     let mut tool = context.tool()?;
-    ready::apply(context, &mut tool, &head.target, None).await?;
+    replay(context, &mut tool, &head).await?;
 
     let before = files(&dir)?;
     if let MigrationTool::Command(command) = &tool {
@@ -48,7 +48,7 @@ pub async fn generate(
             task.end("it applies on the baseline");
             Ok(generated)
         }
-        Err(why) => unproved(context, generated, why, keep_unproved),
+        Err(why) => unproved(context, generated, why, options.keep_unproved),
     }
 }
 

@@ -15,9 +15,12 @@ use serde::Serialize;
 use crate::config::Tool;
 use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, ErrorKind, Result};
+use crate::migrations::MigrationTool;
 use crate::postgres;
+use crate::schema::HazardKind;
 
-use super::{Context, provision};
+use super::renames::Decisions;
+use super::{Context, provision, ready};
 
 /// What came out.
 #[derive(Debug, Serialize)]
@@ -59,10 +62,19 @@ impl Generated {
     }
 }
 
+/// How `devdb generate` goes about it.
+#[derive(Default)]
+pub struct GenerateOptions {
+    /// Keep a file that could not be proved; the result then says why it is not proved.
+    pub keep_unproved: bool,
+    /// Kinds of hazard that are an error.
+    pub deny: Vec<HazardKind>,
+    pub renames: Decisions,
+    /// The time in UTC as `yyyymmddHHMMSS`, for the names of new files.
+    pub now: String,
+}
+
 /// Writes the migration that leads from the head of the chain to the wanted schema.
-///
-/// With `keep_unproved` a file that could not be proved stays; the result then says why it is not
-/// proved. `now` is the time in UTC as `yyyymmddHHMMSS`, for the names of new files.
 ///
 /// # Errors
 /// `Unproved` where the file could not be proved and was removed; `Migration` where the chain does
@@ -70,8 +82,7 @@ impl Generated {
 pub async fn generate(
     context: &Context,
     message: &str,
-    keep_unproved: bool,
-    now: &str,
+    options: &GenerateOptions,
 ) -> Result<Generated> {
     let started = Instant::now();
     if message.trim().is_empty() {
@@ -83,17 +94,34 @@ pub async fn generate(
     let server = context.server().await?;
     let maintenance = server.ensure_up(&context.events).await?;
     provision::allow_databases(context.config(), "create scratch databases")?;
-    let mut workshop = Workshop::open(&maintenance, &context.names()).await?;
+    let mut workshop = Workshop::open(&maintenance, &context.names(), server.is_ours()).await?;
     let result = match migrations.tool {
-        Tool::Sqlx => sqlx::generate(context, &mut workshop, message, keep_unproved, now).await,
-        Tool::Alembic => alembic::generate(context, &mut workshop, message, keep_unproved).await,
-        Tool::Command => command::generate(context, &mut workshop, message, keep_unproved).await,
+        Tool::Sqlx => sqlx::generate(context, &mut workshop, message, options).await,
+        Tool::Alembic => alembic::generate(context, &mut workshop, message, options).await,
+        Tool::Command => command::generate(context, &mut workshop, message, options).await,
     };
     let closed = workshop.close().await;
     let mut generated = result?;
     closed?;
     generated.started = Some(started);
     Ok(generated.done())
+}
+
+/// Replays the chain in a scratch database.
+async fn replay(context: &Context, tool: &mut MigrationTool, scratch: &Scratch) -> Result<()> {
+    let ran = ready::apply(context, tool, &scratch.target, None).await;
+    ran.map(|_| ()).map_err(|error| {
+        // 42710 duplicate_object, for roles: the dev database's own replay made it already.
+        let role = error
+            .postgres()
+            .is_some_and(|p| p.code == "42710" && p.message.starts_with("role "));
+        match role {
+            true => error.hint(
+                "roles belong to the whole server, where the dev database made this one already: make it only where it is missing (a `do` block that looks into pg_roles)",
+            ),
+            false => error,
+        }
+    })
 }
 
 /// A scratch database with what stands in the dev database before the first migration.

@@ -11,23 +11,23 @@ use crate::migrations::Rollback;
 use crate::migrations::sqlx::{FileBody, Sqlx};
 use crate::schema::{self, Plan, Schema};
 
-use super::super::compare::{lines, read_project};
+use super::super::compare::{deny, lines, read_project};
+use super::super::renames::{self, Decisions, Settled, undecided};
 use super::super::{Context, provision, ready};
-use super::{Generated, from_base, in_session, unproved};
+use super::{GenerateOptions, Generated, from_base, in_session, replay, unproved};
 
 pub async fn generate(
     context: &Context,
     workshop: &mut Workshop,
     message: &str,
-    keep_unproved: bool,
-    now: &str,
+    options: &GenerateOptions,
 ) -> Result<Generated> {
     let mut generated = Generated::new(Instant::now());
     let migrations = context.migrations()?;
     let wanted_files = schema_files(migrations.schema.as_deref())?;
 
     let head = from_base(context, workshop, "head").await?;
-    ready::apply(context, &mut context.tool()?, &head.target, None).await?;
+    replay(context, &mut context.tool()?, &head).await?;
     let wanted = from_base(context, workshop, "wanted").await?;
     in_session(&wanted, async |connection| {
         for file in &wanted_files {
@@ -41,22 +41,30 @@ pub async fn generate(
     let task = context.events.begin("comparing schemas", None);
     let from = read(context, &head).await?;
     let to = read(context, &wanted).await?;
-    let plan = schema::plan(&from, &to);
-    generated.changes = lines(&schema::diff(&from, &to));
-    generated.hazards = hazards(&plan);
+    let renames = settle(context, workshop, &head, &from, &to, &options.renames).await?;
+    let plan = schema::plan_after(&renames.done, &renames.after, &to);
+    generated.changes = renames.done.iter().map(|r| format!("~ {r}")).collect();
+    generated
+        .changes
+        .extend(lines(&schema::diff(&renames.after, &to)));
+    generated.hazards = renames.open.iter().map(undecided).collect();
+    generated.hazards.extend(hazards(&plan));
     generated.unmodelled = plan.unmodelled.iter().map(ToString::to_string).collect();
     task.end(match generated.changes.len() {
         0 => "no difference".into(),
         1 => "1 change".to_owned(),
         n => format!("{n} changes"),
     });
+    deny(&plan, &options.deny)?;
     if plan.is_empty() {
         generated.proved = true;
         return Ok(generated);
     }
 
-    let back = tool.is_reversible()?.then(|| schema::plan(&to, &from));
-    generated.files = tool.write(now, message, &bodies(&plan, back.as_ref()))?;
+    let back = tool
+        .is_reversible()?
+        .then(|| schema::plan_back(&renames.done, &renames.after, &to));
+    generated.files = tool.write(&options.now, message, &bodies(&plan, back.as_ref()))?;
 
     let task = context.events.begin("proving the migration", None);
     let proof = workshop.make("proof", &head.name).await?;
@@ -83,7 +91,7 @@ pub async fn generate(
             });
             Ok(generated)
         }
-        Err(why) => unproved(context, generated, why, keep_unproved),
+        Err(why) => unproved(context, generated, why, options.keep_unproved),
     }
 }
 
@@ -126,6 +134,26 @@ pub(in crate::workflow) fn schema_files(schema: Option<&Path>) -> Result<Vec<Pat
 async fn read(context: &Context, scratch: &Scratch) -> Result<Schema> {
     in_session(scratch, async |connection| {
         read_project(context, connection).await
+    })
+    .await
+}
+
+/// Runs the renames that are meant on a clone of the baseline; where nothing looks like one, there
+/// is nothing to run.
+async fn settle(
+    context: &Context,
+    workshop: &mut Workshop,
+    head: &Scratch,
+    from: &Schema,
+    to: &Schema,
+    decisions: &Decisions,
+) -> Result<Settled> {
+    if !renames::is_needed(from, to) {
+        return Ok(Settled::nothing(from));
+    }
+    let clone = workshop.make("renames", &head.name).await?;
+    in_session(&clone, async |connection| {
+        renames::settle(context, connection, from.clone(), to, decisions).await
     })
     .await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use devdb::config::{Config, Data, Database, Port, Project, Server as Settings, ServerKind};
 use devdb::event::{Event, Events, Reporter};
@@ -12,7 +12,7 @@ use devdb::postgres::{self, Target};
 use devdb::server::{DataReset, Server};
 
 /// The image that the tests run.
-pub const IMAGE: &str = "devdb/pgvector:pg17";
+pub static IMAGE: LazyLock<String> = LazyLock::new(super::server::image);
 
 /// A configuration of its own, and everything that was made from it.
 pub struct TestProject {
@@ -34,10 +34,11 @@ impl Reporter for Seen {
 impl TestProject {
     /// A project whose server is in Docker; fails where no engine or image is there.
     pub fn docker(name: &str) -> Self {
-        let image = docker(&["image", "inspect", IMAGE, "--format", "{{.Id}}"]);
+        let image = docker(&["image", "inspect", &IMAGE, "--format", "{{.Id}}"]);
         assert!(
             image.is_ok(),
-            "these tests need a Docker engine with {IMAGE} (scripts/test.sh gets both): {}",
+            "these tests need a Docker engine with {} (scripts/test.sh gets both): {}",
+            *IMAGE,
             image.unwrap_err()
         );
         Self::new(name, ServerKind::Docker)
@@ -64,6 +65,7 @@ impl TestProject {
         let seen = Arc::new(Seen::default());
         TestProject {
             config: Config {
+                drift_ignore: Vec::new(),
                 project: Project {
                     name: name.into(),
                     id: format!("test-{name}-{}-{number}", std::process::id()),
@@ -72,7 +74,7 @@ impl TestProject {
                 },
                 server: Settings {
                     kind,
-                    image: IMAGE.into(),
+                    image: IMAGE.clone(),
                     port: Port::Auto,
                     data: Data::Volume,
                     settings: BTreeMap::new(),

@@ -205,7 +205,12 @@ fn without_hash(text: &str) -> String {
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         result.push_str("devdb_[app]_[hash]");
-        result.push_str(part.get(8..).unwrap_or_default());
+        let rest = part.get(8..).unwrap_or_default();
+        // And those of the dev database's name.
+        match rest.strip_prefix("_aside_").and_then(|r| r.get(8..)) {
+            Some(rest) => result.push_str(&format!("_aside_[hash]{rest}")),
+            None => result.push_str(rest),
+        }
     }
     result
 }

@@ -1,0 +1,193 @@
+//! From layers to plain settings: words become enums, paths become absolute.
+
+use std::path::Path;
+
+use super::compose::{self, clean};
+use super::layers::{Layers, Origin, Value};
+use super::model::*;
+use super::resolve::DEFAULT_IMAGE;
+use super::target::Target;
+use super::{Surroundings, env as variables};
+use crate::error::{Error, Result};
+
+pub fn server(
+    root: &Path,
+    layers: &Layers,
+    service: Option<&compose::Service>,
+    surroundings: &Surroundings,
+) -> Result<Server> {
+    let kind = match layers.text("server.kind") {
+        Some("docker") => ServerKind::Docker,
+        Some("local") => ServerKind::Local,
+        Some("url") => ServerKind::Url,
+        _ => ServerKind::Auto,
+    };
+    let port = match layers.get("server.port").map(|e| &e.value) {
+        // The list of settings keeps it between 1 and 65535.
+        Some(Value::Number(port)) => Port::Fixed(u16::try_from(*port).unwrap_or(5432)),
+        _ => Port::Auto,
+    };
+    let data = match layers.text("server.data") {
+        Some("tmpfs") => Data::Tmpfs,
+        None | Some("volume") => Data::Volume,
+        Some(folder) if folder.contains('/') || folder.starts_with('.') => {
+            Data::Folder(clean(&root.join(folder)))
+        }
+        Some(word) => {
+            return Err(Error::usage(format!(
+                "{}: server.data = {word:?} is neither \"volume\" nor \"tmpfs\" nor a folder",
+                layers.origin("server.data").unwrap_or(&Origin::Default)
+            ))
+            .hint(format!("write a folder as \"./{word}\"")));
+        }
+    };
+    let url = layers.text("server.url").map(str::to_owned);
+    if let Some(url) = &url {
+        Target::parse(url)
+            .map_err(|e| e.context(layers.origin("server.url").unwrap_or(&Origin::Default)))?;
+    }
+    let flag = |key: &str| matches!(layers.get(key).map(|e| &e.value), Some(Value::Flag(true)));
+    let number = |key: &str| match layers.get(key).map(|e| &e.value) {
+        Some(Value::Number(n)) => u64::try_from(*n).unwrap_or(60),
+        _ => 60,
+    };
+    let path = surroundings.variable("PATH").unwrap_or_default();
+    Ok(Server {
+        kind,
+        image: layers.text("server.image").unwrap_or(DEFAULT_IMAGE).into(),
+        port,
+        data,
+        settings: layers.map("server.settings").into_iter().collect(),
+        mounts: service.map(|s| s.mounts.clone()).unwrap_or_default(),
+        environment: service.map(|s| s.environment.clone()).unwrap_or_default(),
+        command: service.map(|s| s.command.clone()).unwrap_or_default(),
+        url,
+        allow_reset: flag("server.allow_reset"),
+        bin: layers.text("server.bin").map(|bin| root.join(bin)),
+        path: std::env::split_paths(path).collect(),
+        wait: number("server.wait"),
+    })
+}
+
+pub fn database(root: &Path, layers: &Layers) -> Result<Database> {
+    let text = |key: &str| layers.text(key).unwrap_or_default().to_owned();
+    let before = layers
+        .list("database.before")
+        .iter()
+        .map(|file| {
+            let path = clean(&root.join(file));
+            match path.is_file() {
+                true => Ok(path),
+                false => Err(Error::usage(format!(
+                    "{}: database.before names {file}, which is no file",
+                    layers.origin("database.before").unwrap_or(&Origin::Default)
+                ))
+                .hint(format!("paths are relative to {}", root.display()))),
+            }
+        })
+        .collect::<Result<_>>()?;
+    let name = text("database.name");
+    if name.is_empty()
+        || name.len() > 63
+        || ["postgres", "template0", "template1"].contains(&name.as_str())
+    {
+        return Err(Error::usage(format!(
+            "{}: database.name = {name:?} cannot be a dev database",
+            layers.origin("database.name").unwrap_or(&Origin::Default)
+        ))
+        .hint("take a name of 1 to 63 bytes that Postgres does not use itself, such as \"app\""));
+    }
+    Ok(Database {
+        name,
+        user: text("database.user"),
+        password: text("database.password"),
+        extensions: layers.list("database.extensions"),
+        before,
+    })
+}
+
+pub fn migrations(root: &Path, layers: &Layers) -> Result<Option<Migrations>> {
+    let Some(tool) = layers.text("migrations.tool") else {
+        return Ok(None);
+    };
+    let tool = match tool {
+        "sqlx" => Tool::Sqlx,
+        "alembic" => Tool::Alembic,
+        _ => Tool::Command,
+    };
+    let path = |key: &str| layers.text(key).map(|p| clean(&root.join(p)));
+    let dir = path("migrations.dir").unwrap_or_else(|| root.to_owned());
+    let origin = layers.origin("migrations.dir").unwrap_or(&Origin::Default);
+    if !dir.is_dir() {
+        return Err(Error::usage(format!(
+            "{origin}: migrations.dir is {}, which is no folder",
+            dir.display()
+        ))
+        .hint(format!("paths are relative to {}", root.display())));
+    }
+    if tool == Tool::Alembic && !dir.join("alembic.ini").is_file() {
+        return Err(Error::usage(format!(
+            "{origin}: there is no alembic.ini in {}",
+            dir.display()
+        ))
+        .hint("migrations.dir is the folder of alembic.ini, not of the version files"));
+    }
+    let written_schema = path("migrations.schema");
+    if let Some(schema) = written_schema.as_ref().filter(|schema| !schema.exists()) {
+        return Err(Error::usage(format!(
+            "{}: migrations.schema is {}, which does not exist",
+            layers
+                .origin("migrations.schema")
+                .unwrap_or(&Origin::Default),
+            schema.display()
+        ))
+        .hint("create it, for example from a database: `pg_dump --schema-only`"));
+    }
+    Ok(Some(Migrations {
+        tool,
+        dir,
+        run: layers.list("migrations.run"),
+        schema: written_schema,
+        table: layers
+            .text("migrations.table")
+            .unwrap_or("_sqlx_migrations")
+            .into(),
+        up: layers.text("migrations.up").map(str::to_owned),
+        generate: layers.text("migrations.generate").map(str::to_owned),
+    }))
+}
+
+/// A scheme that begins with `postgres` is a URL; everything else is text with parts in braces.
+pub fn env(layers: &Layers) -> Result<Vec<(String, EnvValue)>> {
+    layers
+        .map("env")
+        .into_iter()
+        .map(|(name, value)| {
+            let origin = layers.origin("env").unwrap_or(&Origin::Default);
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if name.starts_with(|c: char| c.is_ascii_digit())
+                || !name.chars().all(fits)
+                || name.is_empty()
+            {
+                return Err(Error::usage(format!(
+                    "{origin}: {name:?} cannot be the name of a variable"
+                ))
+                .hint("letters, digits and _ make a name"));
+            }
+            let is_scheme = value.starts_with("postgres")
+                && value
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c));
+            if is_scheme {
+                return Ok((name, EnvValue::Url(value)));
+            }
+            if let Some(part) = variables::unknown_part(&value) {
+                return Err(Error::usage(format!(
+                    "{origin}: env.{name} = {value:?} has the unknown part {{{part}}}"
+                ))
+                .hint(format!("the parts are {}", variables::PARTS.join(", "))));
+            }
+            Ok((name, EnvValue::Text(value)))
+        })
+        .collect()
+}

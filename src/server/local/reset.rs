@@ -1,0 +1,86 @@
+//! Putting the data directory aside is beginning a new generation; bringing it back, naming the
+//! old one as the present one. No file is moved.
+
+use std::path::Path;
+
+use super::{Local, Place, SLOT, data_major};
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::server::{DataReset, Undone};
+
+impl Local {
+    pub(in crate::server) async fn reset_data(
+        &self,
+        events: &Events,
+        _adopt: bool,
+    ) -> Result<DataReset> {
+        let mut state = self.load()?;
+        let place = self.place(&state);
+        let mut aside = None;
+        if data_major(&place).is_some()
+            && let Some(slot) = state.slot_mut(SLOT)
+        {
+            let task = events.begin("putting the data directory aside", None);
+            self.shut_down(&place).await?;
+            let fresh = self.fresh(slot.next_generation());
+            let gone = slot.put_aside(fresh);
+            aside = slot.aside.as_ref().map(|kept| kept.place.clone());
+            state.save()?;
+            if let Some(gone) = gone {
+                self.destroy(Path::new(&gone.place))?;
+                if let Some(slot) = state.slot_mut(SLOT) {
+                    slot.old.retain(|kept| kept.place != gone.place);
+                }
+                state.save()?;
+            }
+            task.end(aside.clone().unwrap_or_default());
+        }
+        // A data directory of another version no longer decides which binaries to use.
+        let fresh = Local::open(&self.config)?;
+        let target = fresh.ensure_up(events).await?;
+        Ok(DataReset::Fresh { target, aside })
+    }
+
+    pub(in crate::server) async fn undo_data(&self, events: &Events) -> Result<Undone> {
+        let mut state = self.load()?;
+        let present = self.place(&state);
+        let nothing = || {
+            Error::refused("there is no data directory put aside to bring back")
+                .hint("`devdb reset` puts one aside")
+        };
+        let slot = state.slot_mut(SLOT).ok_or_else(nothing)?;
+        let back = slot.aside.clone().ok_or_else(nothing)?;
+        if data_major(&Place::of(&back)).is_none() {
+            return Err(Error::server(format!(
+                "{}, which was put aside, is gone",
+                back.place
+            )));
+        }
+        let task = events.begin("bringing the data directory back", None);
+        self.shut_down(&present).await?;
+        let gone = std::mem::replace(&mut slot.current, back);
+        let aside = gone.place.clone();
+        slot.aside = Some(gone);
+        slot.pending = false;
+        state.save()?;
+        task.end("");
+        let target = Local::open(&self.config)?.ensure_up(events).await?;
+        Ok(Undone { target, aside })
+    }
+
+    pub(in crate::server) async fn finish_reset(&self) -> Result<()> {
+        let mut state = self.load()?;
+        let Some(slot) = state.slot_mut(SLOT) else {
+            return Ok(());
+        };
+        let old = std::mem::take(&mut slot.old);
+        if !slot.pending && old.is_empty() {
+            return Ok(());
+        }
+        slot.pending = false;
+        for kept in &old {
+            self.destroy(Path::new(&kept.place))?;
+        }
+        state.save()
+    }
+}

@@ -1,0 +1,188 @@
+//! Which renames are meant, and what a database is once they ran. Postgres itself says the latter:
+//! they run on a scratch database, which is read back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Named, Result};
+use crate::postgres::Connection;
+use crate::schema::{self, Rename, Schema};
+
+use super::Context;
+use super::compare::read_project;
+
+/// Somebody who can be asked whether a rename is meant; `None` where nobody can.
+pub type Ask = Arc<dyn Fn(&Rename) -> Option<bool> + Send + Sync>;
+
+/// What is known about renames before anybody is asked.
+#[derive(Clone, Default)]
+pub struct Decisions {
+    /// `old=new`: meant; in the order of `--rename`, then of the decisions file.
+    meant: Vec<(String, String)>,
+    /// `old!=new`: not meant.
+    not_meant: Vec<(String, String)>,
+    ask: Option<Ask>,
+}
+
+/// The decisions file, beside `devdb.toml`.
+const FILE: &str = "devdb.renames";
+
+impl Decisions {
+    /// From `--rename old=new` and the lines of `devdb.renames` in the project's root.
+    ///
+    /// # Errors
+    /// `Usage` where a decision is neither `old=new` nor `old!=new`.
+    pub fn new(typed: &[String], root: &Path, ask: Option<Ask>) -> Result<Self> {
+        let mut decisions = Decisions {
+            ask,
+            ..Decisions::default()
+        };
+        for text in typed {
+            decisions.add(text, "--rename")?;
+        }
+        let file = root.join(FILE);
+        if file.is_file() {
+            let text = std::fs::read_to_string(&file)
+                .named(format_args!("cannot read {}", file.display()))?;
+            for (number, line) in text.lines().enumerate() {
+                let line = line.split('#').next().unwrap_or_default().trim();
+                if !line.is_empty() {
+                    decisions.add(line, &format!("{FILE}:{}", number + 1))?;
+                }
+            }
+        }
+        Ok(decisions)
+    }
+
+    fn add(&mut self, text: &str, place: &str) -> Result<()> {
+        let parts = |operator: &str| {
+            text.split_once(operator)
+                .map(|(old, new)| (old.trim().to_owned(), new.trim().to_owned()))
+                .filter(|(old, new)| !old.is_empty() && !new.is_empty())
+        };
+        match (parts("!="), parts("=")) {
+            (Some(pair), _) => self.not_meant.push(pair),
+            (None, Some(pair)) => self.meant.push(pair),
+            _ => {
+                return Err(Error::usage(format!("{place}: {text:?} is no decision"))
+                    .hint("write old=new (public.users.name=full_name), or old!=new where they are two things"));
+            }
+        }
+        Ok(())
+    }
+
+    /// `None`: nobody has decided.
+    fn decide(&self, rename: &Rename) -> Option<bool> {
+        let among =
+            |list: &[(String, String)]| list.iter().any(|(old, new)| rename.is_meant_by(old, new));
+        match () {
+            () if rename.certain => Some(true),
+            () if among(&self.not_meant) => Some(false),
+            () if among(&self.meant) => Some(true),
+            () => self.ask.as_ref().and_then(|ask| ask(rename)),
+        }
+    }
+}
+
+/// What came of the decisions.
+pub struct Settled {
+    /// In the order in which they ran.
+    pub done: Vec<Rename>,
+    /// The schema once they ran.
+    pub after: Schema,
+    /// What may be a rename, and nobody has decided.
+    pub open: Vec<Rename>,
+}
+
+impl Settled {
+    /// Nothing looks like a rename.
+    pub fn nothing(from: &Schema) -> Self {
+        Settled {
+            done: Vec::new(),
+            after: from.clone(),
+            open: Vec::new(),
+        }
+    }
+}
+
+/// Whether there is anything to settle, so that a scratch database is worth making.
+pub fn is_needed(from: &Schema, to: &Schema) -> bool {
+    !schema::renames(from, to).is_empty()
+}
+
+/// Runs the renames that are meant on `connection`, a database that is `from`.
+pub async fn settle(
+    context: &Context,
+    connection: &mut Connection,
+    from: Schema,
+    to: &Schema,
+    decisions: &Decisions,
+) -> Result<Settled> {
+    let mut settled = Settled {
+        done: Vec::new(),
+        after: from,
+        open: Vec::new(),
+    };
+    let mut declined: Vec<Rename> = Vec::new();
+    loop {
+        settled.open.clear();
+        let mut ran = false;
+        for rename in schema::renames(&settled.after, to) {
+            if declined.contains(&rename) {
+                continue;
+            }
+            match decisions.decide(&rename) {
+                Some(true) => {
+                    connection
+                        .execute(&rename.sql())
+                        .await
+                        .map_err(|e| e.context(format_args!("cannot rename {rename}")))?;
+                    settled.done.push(rename);
+                    ran = true;
+                }
+                Some(false) => declined.push(rename),
+                None => settled.open.push(rename),
+            }
+        }
+        if !ran {
+            return Ok(settled);
+        }
+        settled.after = read_project(context, connection).await?;
+    }
+}
+
+/// The hazard of a rename that nobody has decided.
+pub fn undecided(rename: &Rename) -> String {
+    format!(
+        "{rename} may be a rename: --rename {}={} keeps what is in it, a line {}!={} in {FILE} says that it is none",
+        rename.old(),
+        rename.short(),
+        rename.old(),
+        rename.short()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_are_read_and_mistakes_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join(FILE),
+            "# of ours\npublic.a.b = c # yes\nx != y\n",
+        )
+        .unwrap();
+        let decisions = Decisions::new(&["t=u".into()], folder.path(), None).unwrap();
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(decisions.meant, [pair("t", "u"), pair("public.a.b", "c")]);
+        assert_eq!(decisions.not_meant, [pair("x", "y")]);
+        std::fs::write(folder.path().join(FILE), "nonsense\n").unwrap();
+        let error = Decisions::new(&[], folder.path(), None).err().unwrap();
+        assert_eq!(
+            error.message(),
+            "devdb.renames:1: \"nonsense\" is no decision"
+        );
+    }
+}

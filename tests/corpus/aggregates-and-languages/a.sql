@@ -1,0 +1,2 @@
+create function sf(numeric, numeric) returns numeric language sql immutable as 'select $1 + $2';
+create aggregate s(numeric) (sfunc = sf, stype = numeric, initcond = '0'); create aggregate pct(float8 order by anyelement) (sfunc = ordered_set_transition, stype = internal, finalfunc = percentile_disc_final, finalfunc_extra); create aggregate star(*) (sfunc = int8inc, stype = bigint, initcond = '0');

@@ -1,0 +1,3 @@
+create function sf(numeric, numeric) returns numeric language sql immutable as 'select $1 + $2';
+create aggregate s(numeric) (sfunc = sf, stype = numeric, initcond = '1', msfunc = sf, minvfunc = sf, mstype = numeric, combinefunc = sf, parallel = safe); comment on aggregate s(numeric) is 's'; grant execute on function s(numeric) to r_app; create aggregate vs(variadic numeric[]) (sfunc = array_cat, stype = numeric[]); create aggregate mymax(int) (sfunc = int4larger, stype = int, sortop = >);
+create trusted language plx handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator; create conversion cv for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8; create access method am2 type index handler bthandler;

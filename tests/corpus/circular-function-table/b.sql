@@ -1,0 +1,11 @@
+create table t(a int, b int);
+create function f(t) returns int language sql immutable as 'select $1.a';
+create function s() returns setof t language sql begin atomic select * from t; end;
+alter table t add constraint c check (f(t) > 0);
+create table u(id int primary key, parent int references u, other int);
+create table w(id int primary key, u int references u default 1);
+alter table u add constraint uf foreign key (other) references w deferrable initially deferred;
+create index fi on t (f(t));
+create function cnt() returns int language plpgsql as 'begin return (select count(*) from later); end';
+create table a_early(x int default cnt());
+create table later(x int);

@@ -1,0 +1,2 @@
+create table p(a int, b int, c text, unique (a, b), primary key (a));
+create table t(id int, a int, b int, r int4range, constraint pk primary key (id) include (a) with (fillfactor = 70), constraint u unique nulls not distinct (b), constraint f1 foreign key (a, b) references p(a, b) match full on update cascade on delete set null, constraint f2 foreign key (a) references p, constraint f3 foreign key (b) references t, constraint x exclude using gist (r with &&, a with =) where (a > 1), constraint k check (a > 0) not valid);

@@ -1,0 +1,1 @@
+create table t(id int, a int, c text); create index i on t(a); create view v as select a from t; create view w as select id from t; create policy p on t using (a > 0); create publication pub for table t; create table o(x int); create trigger tr after update of a on t for each row execute function suppress_redundant_updates_trigger(); create sequence own;

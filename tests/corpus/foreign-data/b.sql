@@ -1,0 +1,3 @@
+create extension postgres_fdw; create extension file_fdw;
+create foreign data wrapper dummy options (other '1'); create server s1 foreign data wrapper postgres_fdw options (host 'b', dbname 'd'); create server s2 type 'x' version '2' foreign data wrapper dummy options (a 'b''c');
+create user mapping for public server s1 options (user 'v', password 'p'); create user mapping for r_app server s1; create foreign table ft(a bigint options (column_name 'y'), b text options (column_name 'q'), c int, constraint k check (a > 0)) server s1 options (table_name 'u'); comment on server s1 is 's'; grant usage on foreign data wrapper dummy to r_app; create trigger tg after insert on ft for each statement execute function suppress_redundant_updates_trigger();

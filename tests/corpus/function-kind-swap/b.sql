@@ -1,0 +1,1 @@
+create procedure r(int) language sql as 'select 1'; create table v(x int); create view t as select 1 as a; create table o(a int, constraint name_one primary key (a)); create table sq(x int); create domain ty as text;

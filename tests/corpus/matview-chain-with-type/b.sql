@@ -1,0 +1,2 @@
+create type e as enum ('b', 'a'); create table t(k e, n bigint);
+create materialized view m1 as select k, sum(n) as s from t group by k; create unique index m1u on m1(k); create materialized view m2 with (fillfactor = 70) as select * from m1 where k > 'a' with no data; comment on materialized view m2 is 'm2'; comment on index m1u is 'u'; grant select on m1 to r_app; alter materialized view m1 cluster on m1u; alter materialized view m1 alter k set statistics 50;

@@ -1,0 +1,13 @@
+create schema ops;
+create function ops.eq(text, text) returns bool language sql immutable as 'select true';
+create operator public.= (leftarg = text, rightarg = text, function = ops.eq);
+create function public.neg(int) returns int language sql immutable as 'select -$1';
+create operator ops.!!! (rightarg = int, function = public.neg);
+create function lt2(int, int) returns bool language sql immutable as 'select $1 < $2'; create function gt2(int, int) returns bool language sql immutable as 'select $1 > $2'; create function ge2(int, int) returns bool language sql immutable as 'select $1 >= $2';
+create operator <<< (leftarg = int, rightarg = int, function = lt2, commutator = >>>, negator = >>>=, restrict = scalarltsel, join = scalarltjoinsel);
+create operator >>> (leftarg = int, rightarg = int, function = gt2, commutator = <<<);
+create operator >>>= (leftarg = int, rightarg = int, function = ge2, negator = <<<);
+create operator === (leftarg = int, rightarg = int, function = int4eq, commutator = ===, hashes, merges);
+create view v as select 1 operator(public.<<<) 2 as x, ops.eq('a', 'b') as y, operator(ops.!!!) 3 as z;
+create type c1 as (a int); create function c1i(c1) returns bigint language sql immutable as 'select 1::bigint'; create cast (c1 as bigint) with function c1i(c1) as implicit;
+create cast (c1 as text) with inout as assignment;

@@ -1,0 +1,2 @@
+create table t(a int, b text); create table o(a int);
+create policy p1 on t using (a > 0); create policy p2 on t for update to r_app using (a > 0) with check (b <> ''); create policy p3 on t as restrictive for insert with check (a > 1); create rule r1 as on insert to t where new.a > 1 do also (insert into o values (1); insert into o values (2)); alter table t disable rule r1; alter table t force row level security;

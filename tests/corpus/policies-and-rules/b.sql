@@ -1,0 +1,2 @@
+create table t(a int, b text); create table o(a int);
+create policy p1 on t to r_app, postgres using (a > 1); create policy p2 on t for update to public using (a > 0); create policy p3 on t for insert with check (a > 2); create rule r1 as on insert to t where new.a > 1 do also (insert into o values (1); insert into o values (3)); alter table t enable always rule r1; alter table t enable row level security; create policy p4 on t for select using (exists (select 1 from o where o.a = t.a));

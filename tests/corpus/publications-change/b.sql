@@ -1,0 +1,2 @@
+create table a(id int primary key, x int); create table b(id int primary key); create schema s; create table s.c(id int primary key);
+create publication p1 for table a (id), s.c with (publish_via_partition_root = true); create publication p2 for table a with (publish = 'insert, update'); create publication p3 for tables in schema s, table b; create publication p4 for table a where (x > 3 and id > 1);

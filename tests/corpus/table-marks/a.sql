@@ -1,0 +1,2 @@
+create table t(a int not null, b int not null, c int, constraint u unique (b));
+create unique index i1 on t(a); create index i2 on t(c); alter table t cluster on i2; alter table t replica identity using index i1; alter table t alter a set statistics 10; alter table t alter b set (n_distinct = 5); alter table t set (autovacuum_enabled = false, toast.autovacuum_enabled = false); alter index i2 set (fillfactor = 50); create index ie on t ((a + b)); alter index ie alter column 1 set statistics 77;

@@ -1,0 +1,2 @@
+create table t(a int not null, b int not null, c int, constraint u unique (b));
+create unique index i1 on t(a); create index i2 on t(c); alter table t cluster on u; alter table t replica identity full; alter table t alter a set statistics 20; alter table t alter a set (n_distinct_inherited = -0.5, n_distinct = 3); alter table t set (fillfactor = 60); alter index u set (fillfactor = 44); create index ie on t ((a + b)); alter table t alter c set storage plain;

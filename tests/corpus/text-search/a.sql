@@ -1,0 +1,1 @@
+create text search dictionary d1 (template = simple, stopwords = english); create text search configuration c1 (parser = default); alter text search configuration c1 add mapping for asciiword, word with d1, english_stem; create table t(v text, s tsvector generated always as (to_tsvector('c1', v)) stored); create index ti on t using gin (s);

@@ -1,0 +1,244 @@
+//! What becomes of rows when a plan is applied, and what a plan says about it.
+
+use devdb::postgres::Connection;
+use devdb::schema::{self, HazardKind, Plan};
+
+use crate::support::server::TestDatabase;
+
+/// Loads `a` and rows, plans the way to `b`, and applies it.
+async fn go(name: &str, a: &str, rows: &str, b: &str) -> (TestDatabase, Connection, Plan) {
+    let present = TestDatabase::new(name).await;
+    let wanted = TestDatabase::new(&format!("{name}_wanted")).await;
+    let mut session = present.connect().await;
+    session.execute(a).await.unwrap();
+    session.execute(rows).await.unwrap();
+    let mut other = wanted.connect().await;
+    other.execute(b).await.unwrap();
+    let from = schema::read(&mut session).await.unwrap();
+    let to = schema::read(&mut other).await.unwrap();
+    other.close().await;
+    let plan = schema::plan(&from, &to);
+    for transaction in plan.transactions() {
+        let sql = transaction.statements.join(";\n");
+        session
+            .execute(&sql)
+            .await
+            .unwrap_or_else(|e| panic!("{e}\n{sql}"));
+    }
+    let after = schema::read(&mut session).await.unwrap();
+    assert_eq!(schema::plan(&after, &to).to_sql(), "");
+    (present, session, plan)
+}
+
+/// All rows of a query, each as text.
+async fn rows(session: &mut Connection, query: &str) -> String {
+    let sql =
+        format!("select coalesce(string_agg(r::text, ' ' order by r::text), '') from ({query}) r");
+    session
+        .fetch_value::<String>(&sql, &[])
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn hazards(plan: &Plan, kind: HazardKind) -> Vec<String> {
+    plan.hazards()
+        .filter(|(_, hazard)| hazard.kind == kind)
+        .map(|(step, _)| step.object.to_string())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_enum_made_anew_keeps_its_rows() {
+    let (_database, mut session, plan) = go(
+        "enum_rows",
+        "create type e as enum ('a', 'b', 'c'); create domain d as e; \
+         create table t(id int, x e default 'a', xs e[], y d)",
+        "insert into t values (1, 'b', '{a,b}', 'b'), (2, default, '{}', null)",
+        "create type e as enum ('b', 'a'); create domain d as e; \
+         create table t(id int, x e default 'a', xs e[], y d)",
+    )
+    .await;
+    assert_eq!(
+        rows(&mut session, "select * from t").await,
+        "(1,b,\"{a,b}\",b) (2,a,{},)"
+    );
+    assert!(hazards(&plan, HazardKind::DataLoss).is_empty());
+    assert!(!hazards(&plan, HazardKind::DependsOnRows).is_empty());
+}
+
+#[tokio::test]
+async fn a_new_type_converts_what_is_there() {
+    let (_database, mut session, plan) = go(
+        "type_rows",
+        "create table t(a text, b int, c varchar(5), d int default 7); create view v as select a from t",
+        "insert into t values ('12', 3, 'abc', default)",
+        "create table t(a int, b bigint, c text, d text default 'x'); create view v as select a from t",
+    )
+    .await;
+    assert_eq!(rows(&mut session, "select * from t").await, "(12,3,abc,7)");
+    let sql = plan.to_sql();
+    assert!(
+        sql.contains("ALTER COLUMN a TYPE integer USING a::integer"),
+        "{sql}"
+    );
+    assert!(sql.contains("ALTER COLUMN b TYPE bigint;"), "{sql}");
+    assert_eq!(hazards(&plan, HazardKind::TableRewrite).len(), 3, "{sql}");
+}
+
+#[tokio::test]
+async fn partitions_keep_their_rows_when_the_key_changes() {
+    let (_database, mut session, plan) = go(
+        "partition_rows",
+        "create table m(id int, d date) partition by range (d); \
+         create table m1 partition of m for values from ('2024-01-01') to ('2025-01-01')",
+        "insert into m values (1, '2024-05-05'), (2, '2024-06-06')",
+        "create table m(id int, d date) partition by list (id); \
+         create table m1 partition of m for values in (1, 2)",
+    )
+    .await;
+    assert_eq!(
+        rows(&mut session, "select * from m").await,
+        "(1,2024-05-05) (2,2024-06-06)"
+    );
+    assert!(hazards(&plan, HazardKind::DataLoss).is_empty());
+}
+
+#[tokio::test]
+async fn what_loses_rows_says_so() {
+    let (_database, _session, plan) = go(
+        "loss_rows",
+        "create table gone(a int); create table t(a int, b int, g int generated always as (a * 2) stored)",
+        "insert into gone values (1)",
+        "create table t(a int)",
+    )
+    .await;
+    let lost = hazards(&plan, HazardKind::DataLoss);
+    assert_eq!(lost, ["column public.t.b", "table public.gone"]);
+}
+
+#[tokio::test]
+async fn a_value_is_used_only_after_it_was_committed() {
+    let (_database, _session, plan) = go(
+        "enum_commit",
+        "create type e as enum ('a'); create table t(x e default 'a')",
+        "insert into t default values",
+        "create type e as enum ('a', 'it''s'); create table t(x e default 'it''s', y int)",
+    )
+    .await;
+    assert_eq!(
+        plan.to_sql(),
+        "BEGIN;\n\
+         -- not-reversible: an enum value can be taken away only with a new type\n\
+         ALTER TYPE public.e ADD VALUE 'it''s';\n\
+         ALTER TABLE public.t ADD COLUMN y integer;\n\
+         COMMIT;\n\nBEGIN;\n\
+         ALTER TABLE public.t ALTER COLUMN x SET DEFAULT 'it''s'::public.e;\n\
+         COMMIT;\n"
+    );
+}
+
+#[tokio::test]
+async fn a_sequence_goes_on_counting() {
+    let (_database, mut session, plan) = go(
+        "sequence_rows",
+        "create table t(id serial primary key, v text)",
+        "insert into t(v) values ('a'), ('b'), ('c')",
+        "create table t(id bigserial primary key, v text)",
+    )
+    .await;
+    session
+        .execute("insert into t(v) values ('d')")
+        .await
+        .unwrap();
+    assert_eq!(
+        rows(&mut session, "select id from t where v = 'd'").await,
+        "(4)",
+        "{}",
+        plan.to_sql()
+    );
+}
+
+#[tokio::test]
+async fn what_is_left_out_takes_its_dependents_along() {
+    let database = TestDatabase::new("without").await;
+    let mut session = database.connect().await;
+    session
+        .execute("create table _m(id serial primary key); create view v as select id from _m; create table t(a int)")
+        .await
+        .unwrap();
+    let all = schema::read(&mut session).await.unwrap();
+    let rest = all.without(|id| id.kind() == schema::Kind::Table && id.name() == "_m");
+    let names: Vec<String> = schema::diff(&rest, &all)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        names.contains(&"+ table public._m".to_string()),
+        "{names:?}"
+    );
+    assert!(
+        names.contains(&"+ sequence public._m_id_seq bigint".to_string())
+            || names
+                .iter()
+                .any(|n| n.starts_with("+ sequence public._m_id_seq")),
+        "{names:?}"
+    );
+    assert!(
+        rest.objects()
+            .all(|o| !o.id.name().starts_with("_m") && o.id.name() != "v")
+    );
+    assert!(
+        rest.objects()
+            .any(|o| o.id.to_string() == "column public.t.a")
+    );
+}
+
+#[tokio::test]
+async fn changes_read_like_lines() {
+    let (_database, mut session, _plan) = go(
+        "lines",
+        "create table t(a int, b int)",
+        "select 1",
+        "create table t(a bigint not null); create index i on t(a)",
+    )
+    .await;
+    let after = schema::read(&mut session).await.unwrap();
+    session
+        .execute("drop index i; alter table t alter a type int; alter table t alter a drop not null; alter table t add tags text[]")
+        .await
+        .unwrap();
+    let drifted = schema::read(&mut session).await.unwrap();
+    let lines: Vec<String> = schema::diff(&after, &drifted)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "~ column public.t.a: type bigint → integer; no longer not null",
+            "+ column public.t.tags text[]",
+            "- index public.i",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_modelled_is_named() {
+    let database = TestDatabase::new("unmodelled").await;
+    let mut session = database.connect().await;
+    let statements = [
+        "create type mybase",
+        "create function mybase_in(cstring) returns mybase language internal immutable strict as 'int4in'",
+        "create function mybase_out(mybase) returns cstring language internal immutable strict as 'int4out'",
+        "create type mybase (input = mybase_in, output = mybase_out, like = int4)",
+        "create extension pg_trgm",
+        "create table t(a int not null, t text, c mybase)",
+    ];
+    for statement in statements {
+        session.execute(statement).await.unwrap();
+    }
+    let read = schema::read(&mut session).await.unwrap();
+    let names: Vec<String> = read.unmodelled.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["type public.mybase"]);
+}
