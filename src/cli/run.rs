@@ -276,8 +276,8 @@ async fn diff(ui: &Ui, context: &Context, args: args::Diff) -> Result<ExitCode> 
         filter: Filter::new(args.filter),
         deny: hazards(&args.plan.deny)?,
         prove: !args.no_proof,
-        renames: decisions(ui, context, &args.plan.rename)?,
         html: args.html.is_some(),
+        renames: decisions(ui, context, &args.plan.rename)?,
     };
     let (from, to) = (
         Side::parse(&args.from, &here)?,

@@ -21,6 +21,8 @@ pub enum Detail {
 /// In CSS pixels, relative to the box.
 #[derive(Debug, Serialize)]
 pub struct TableBox {
+    /// The name that it had.
+    pub was: String,
     /// Before the name, where there are several schemas: `billing.`
     pub schema: String,
     pub name: String,
@@ -47,6 +49,8 @@ pub struct Row {
     pub sign: &'static str,
     /// `PK`, `FK`, or nothing.
     pub key: &'static str,
+    /// The name that it had.
+    pub was: String,
     pub name: String,
     pub data_type: String,
     /// The type on the other side, where it is another one.
@@ -94,14 +98,12 @@ impl TableBox {
         let name = cut(&table.name, LONGEST_NAME + 6);
         let sign = if table.state == State::Same { 0 } else { 16 };
         // The name of a box is bold, which is as wide in a monospaced font.
-        let mut width = 2 * MARGIN + sign + wide(&schema) + wide(&name);
+        let was = was(table.name_before.as_deref());
+        let mut width = 2 * MARGIN + sign + arrow(&was) + wide(&schema) + wide(&name);
         for row in &rows {
-            let types = wide(&row.data_type)
-                + match row.before.is_empty() {
-                    true => 0,
-                    false => wide(&row.before) + wide(" → "),
-                };
-            width = width.max(INDENT + wide(&row.name) + 14 + types + MARGIN);
+            let names = arrow(&row.was) + wide(&row.name);
+            let types = arrow(&row.before) + wide(&row.data_type);
+            width = width.max(INDENT + names + 14 + types + MARGIN);
         }
         let mut ports = Vec::new();
         let mut parent_port = HEAD / 2;
@@ -124,6 +126,7 @@ impl TableBox {
             n => HEAD + n * ROW + FOOT,
         };
         TableBox {
+            was,
             schema,
             name,
             title,
@@ -197,6 +200,7 @@ fn columns(table: &Table, detail: Detail) -> Vec<Row> {
                 (_, true) => "FK",
                 _ => "",
             },
+            was: was(column.name_before.as_deref()),
             name: cut(&column.name, LONGEST_NAME),
             title: format!("{} {before}{arrow}{data_type}", column.name),
             data_type: cut(&data_type, LONGEST_TYPE),
@@ -241,11 +245,24 @@ fn remark(text: &str) -> Row {
         state: State::Same,
         sign: "",
         key: "",
+        was: String::new(),
         name: text.to_owned(),
         data_type: String::new(),
         before: String::new(),
         title: String::new(),
         remark: true,
+    }
+}
+
+fn was(name: Option<&str>) -> String {
+    cut(name.unwrap_or_default(), LONGEST_NAME)
+}
+
+/// How much room a former name or type takes, with the arrow behind it.
+fn arrow(before: &str) -> i32 {
+    match before.is_empty() {
+        true => 0,
+        false => wide(before) + wide(" → "),
     }
 }
 

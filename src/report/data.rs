@@ -36,6 +36,8 @@ pub struct Graph {
 pub struct Table {
     pub schema: String,
     pub name: String,
+    /// The name on the other side, where it is another one.
+    pub name_before: Option<String>,
     pub state: State,
     pub columns: Vec<Column>,
     /// What belongs to the table, is no column, and is not the same: an index, a trigger.
@@ -47,6 +49,8 @@ pub struct Table {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Column {
     pub name: String,
+    /// The name on the other side, where it is another one.
+    pub name_before: Option<String>,
     #[serde(rename = "type")]
     pub data_type: String,
     /// The type on the other side, where it is another one.
@@ -99,6 +103,8 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// The whole plan as one SQL text.
     pub sql: String,
+    /// What may be a rename, and nobody has decided.
+    pub undecided: Vec<String>,
     /// What is not compared, by name.
     pub unmodelled: Vec<String>,
     pub graph: Graph,

@@ -57,6 +57,7 @@ struct Page<'a> {
     sections: Vec<Section<'a>>,
     steps: String,
     sql: Value,
+    undecided: &'a [String],
     unmodelled: &'a [String],
     scenes: Vec<Scene>,
     tables: usize,
@@ -171,6 +172,7 @@ fn page(report: &Report) -> Page<'_> {
             (steps, n) => format!("{} in {}", count(steps, "step"), count(n, "transaction")),
         },
         sql: Value::from_safe_string(sql::highlighted(&report.sql)),
+        undecided: &report.undecided,
         unmodelled: &report.unmodelled,
         left_out: match tables > MOST_TABLES {
             false => String::new(),

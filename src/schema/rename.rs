@@ -215,6 +215,58 @@ pub fn renames<'a>(from: &'a Schema, to: &'a Schema) -> Vec<Rename> {
     found
 }
 
+/// Every pair that could be one thing at all: of one kind and in one place. For what a person names,
+/// however little alike the two are.
+pub fn possible_renames(from: &Schema, to: &Schema) -> Vec<Rename> {
+    let kinds = [
+        Kind::Table,
+        Kind::Column,
+        Kind::Enum,
+        Kind::Composite,
+        Kind::Range,
+        Kind::Domain,
+        Kind::Constraint,
+        Kind::Index,
+        Kind::Sequence,
+    ];
+    let of_kinds = |o: &&Object| kinds.contains(&o.id.kind());
+    let place = |id: &Id| match id.part() {
+        "" => (id.kind(), id.schema().to_owned(), String::new()),
+        _ => (id.kind(), id.schema().to_owned(), id.name().to_owned()),
+    };
+    let mut came: BTreeMap<_, Vec<&Id>> = BTreeMap::new();
+    for object in to
+        .objects()
+        .filter(of_kinds)
+        .filter(|o| !from.contains(&o.id))
+    {
+        came.entry(place(&object.id)).or_default().push(&object.id);
+    }
+    let gone = from
+        .objects()
+        .filter(of_kinds)
+        .filter(|o| !to.contains(&o.id));
+    let mut found: Vec<Rename> = gone
+        .flat_map(|o| {
+            let others = came.get(&place(&o.id)).into_iter().flatten();
+            others.map(|other| Rename::new(&o.id, other, false))
+        })
+        .collect();
+    for a in from.objects().filter(|o| o.id.kind() == Kind::Enum) {
+        let Some(b) = to.get(&a.id) else { continue };
+        let (old, new) = (a.list("labels"), b.list("labels"));
+        for x in old.iter().filter(|x| !new.contains(x)) {
+            for y in new.iter().filter(|y| !old.contains(y)) {
+                found.push(Rename {
+                    value: Some((x.clone(), y.clone())),
+                    ..Rename::new(&a.id, &b.id, false)
+                });
+            }
+        }
+    }
+    found
+}
+
 fn owned<'a>(sequences: &[&'a Object]) -> Vec<&'a Object> {
     let is_owned = |o: &&&Object| o.value("owned_by").is_some();
     sequences.iter().filter(is_owned).copied().collect()

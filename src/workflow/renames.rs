@@ -21,6 +21,8 @@ pub struct Decisions {
     meant: Vec<(String, String)>,
     /// `old!=new`: not meant.
     not_meant: Vec<(String, String)>,
+    /// How many of `meant` were typed on the command line; the file may hold old ones.
+    typed: usize,
     ask: Option<Ask>,
 }
 
@@ -40,6 +42,7 @@ impl Decisions {
         for text in typed {
             decisions.add(text, "--rename")?;
         }
+        decisions.typed = decisions.meant.len();
         let file = root.join(FILE);
         if file.is_file() {
             let text = std::fs::read_to_string(&file)
@@ -71,6 +74,26 @@ impl Decisions {
         Ok(())
     }
 
+    fn is_meant(&self, rename: &Rename) -> bool {
+        self.meant
+            .iter()
+            .any(|(old, new)| rename.is_meant_by(old, new))
+    }
+
+    /// # Errors
+    /// `Usage` for a `--rename` that fits nothing that differs.
+    fn ensure_used(&self, done: &[Rename]) -> Result<()> {
+        for (old, new) in &self.meant[..self.typed] {
+            if !done.iter().any(|rename| rename.is_meant_by(old, new)) {
+                return Err(Error::usage(format!(
+                    "--rename {old}={new}: there is no such difference"
+                ))
+                .hint("the old name is as it is once its table has the new one: public.people.name, public.mood.sad"));
+            }
+        }
+        Ok(())
+    }
+
     /// `None`: nobody has decided.
     fn decide(&self, rename: &Rename) -> Option<bool> {
         let among =
@@ -78,7 +101,7 @@ impl Decisions {
         match () {
             () if rename.certain => Some(true),
             () if among(&self.not_meant) => Some(false),
-            () if among(&self.meant) => Some(true),
+            () if self.is_meant(rename) => Some(true),
             () => self.ask.as_ref().and_then(|ask| ask(rename)),
         }
     }
@@ -106,8 +129,8 @@ impl Settled {
 }
 
 /// Whether there is anything to settle, so that a scratch database is worth making.
-pub fn is_needed(from: &Schema, to: &Schema) -> bool {
-    !schema::renames(from, to).is_empty()
+pub fn is_needed(from: &Schema, to: &Schema, decisions: &Decisions) -> bool {
+    decisions.typed > 0 || !schema::renames(from, to).is_empty()
 }
 
 /// Runs the renames that are meant on `connection`, a database that is `from`.
@@ -127,7 +150,16 @@ pub async fn settle(
     loop {
         settled.open.clear();
         let mut ran = false;
-        for rename in schema::renames(&settled.after, to) {
+        let mut candidates: Vec<Rename> = match decisions.meant.is_empty() {
+            true => Vec::new(),
+            false => schema::possible_renames(&settled.after, to),
+        };
+        candidates.retain(|rename| decisions.is_meant(rename));
+        // What a person named comes first; the rest is looked for when that has its names.
+        if candidates.is_empty() {
+            candidates = schema::renames(&settled.after, to);
+        }
+        for rename in candidates {
             if declined.contains(&rename) {
                 continue;
             }
@@ -145,6 +177,7 @@ pub async fn settle(
             }
         }
         if !ran {
+            decisions.ensure_used(&settled.done)?;
             return Ok(settled);
         }
         settled.after = read_project(context, connection).await?;

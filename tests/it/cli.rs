@@ -666,7 +666,7 @@ fn completions_and_help_are_there() {
       status       The server, the dev database and how it stands to the chain
       drift        What the dev database has that no migration made, or lacks that one made
       diff         The SQL that leads from one schema to another
-      schema       Print a schema as text that is the same for the same schema
+      schema       A schema as text or as a picture, the same for the same schema
       up           Start the server, without touching any database
       down         Stop the server; data stays unless --wipe
       logs         Show what the server logged

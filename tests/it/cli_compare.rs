@@ -336,6 +336,50 @@ async fn a_rename_is_a_hazard_until_somebody_decides() {
 }
 
 #[tokio::test]
+async fn a_rename_that_is_named_needs_no_likeness_and_one_that_fits_nothing_is_an_error() {
+    let project = Project::sqlx("rename_named", &[], "");
+    project
+        .file("a.sql", "create type mood as enum ('ok', 'sad'); create table people (id int primary key, name text, age int, mood mood);\n")
+        .file("b.sql", "create type mood as enum ('blue', 'fine', 'new'); create table users (id int primary key, title varchar(50), age bigint, mood mood);\n");
+    let run = project
+        .devdb(&[
+            "diff",
+            "a.sql",
+            "b.sql",
+            "--summary",
+            "--deny",
+            "data-loss",
+            "--rename",
+            "public.people=users",
+            "--rename",
+            "users.name=title",
+            "--rename",
+            "mood.sad=blue",
+            "--rename",
+            "mood.ok=fine",
+        ])
+        .ok();
+    assert_snapshot!(run.stdout, @"
+    ~ table public.people → users
+    ~ value public.mood.ok → fine
+    ~ value public.mood.sad → blue
+    ~ column public.users.name → title
+    ~ constraint public.users.people_pkey → users_pkey
+    ~ enum public.mood: labels fine, blue → blue, fine, new
+    ~ column public.users.age: type integer → bigint
+    ~ column public.users.title: type text → character varying(50)
+    ");
+    let run = project.devdb(&["diff", "a.sql", "b.sql", "--rename", "x.y=z"]);
+    assert_snapshot!(run.show(), @"
+    exit: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: --rename x.y=z: there is no such difference
+    hint: the old name is as it is once its table has the new one: public.people.name, public.mood.sad
+    ");
+}
+
+#[tokio::test]
 async fn renames_are_decided_in_a_file_and_taken_back_by_the_down_file() {
     let project = Project::sqlx(
         "rename_file",

@@ -213,3 +213,29 @@ async fn a_page_about_no_difference_says_so() {
     error: cannot write no/such/folder.html: No such file or directory (os error 2)
     ");
 }
+
+#[tokio::test]
+async fn a_page_shows_renames_and_what_may_be_one() {
+    let project = Project::shared("renames", "");
+    let before = "create table people (id bigint primary key, name text, age int);
+        create table notes (id bigint primary key, body text)";
+    let after = "create table users (id bigint primary key, name text, age int);
+        create table notes (id bigint primary key, content text)";
+    project.file("a.sql", before).file("b.sql", after);
+    let arguments = ["diff", "a.sql", "b.sql", "--html", "diff.html"];
+    project.devdb(&arguments).ok();
+    let html = project.read("diff.html");
+    assert!(html.contains("people → users may be a rename"));
+    let renames = ["--rename", "people=users", "--rename", "notes.body=content"];
+    project.devdb(&[&arguments[..], &renames].concat()).ok();
+    let html = project.read("diff.html");
+    assert_eq!(unclosed(&html), Vec::<String>::new());
+    for shown in [
+        "<tspan class=\"was\">people</tspan> → <tspan class=\"own\">users</tspan>",
+        "<tspan class=\"was\">body</tspan> → content",
+        "people_pkey → users_pkey",
+    ] {
+        assert!(html.contains(shown), "the page lacks {shown}");
+    }
+    assert!(!html.contains("class=\"box dropped\"") && !html.contains("may be a rename"));
+}

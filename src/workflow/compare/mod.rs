@@ -58,9 +58,9 @@ pub struct DiffOptions {
     pub deny: Vec<HazardKind>,
     /// Whether to prove the plan on a clone.
     pub prove: bool,
-    pub renames: Decisions,
     /// Whether to make a page of it.
     pub html: bool,
+    pub renames: Decisions,
 }
 
 /// Compares two sides and plans the way from the one to the other.
@@ -140,14 +140,15 @@ impl<'a> Desk<'a> {
         if proved {
             self.prove(&a, &b, &plan).await?;
         }
-        // Renamed things are the same things: both sides are told under the new names.
         let changes = schema::diff(&settled.after, &b);
+        let undecided: Vec<String> = settled.open.iter().map(undecided).collect();
         let html = options.html.then(|| {
             crate::report::html(&crate::report::Report {
                 from: from.to_string(),
                 to: to.to_string(),
                 proved,
-                ..report::report(&settled.after, &b, &changes, &plan)
+                undecided: undecided.clone(),
+                ..report::report(&settled.after, &b, &settled.done, &changes, &plan)
             })
         });
         Ok(Difference {
@@ -159,7 +160,7 @@ impl<'a> Desk<'a> {
                 .map(|r| format!("~ {r}"))
                 .chain(lines(&changes))
                 .collect(),
-            undecided: settled.open.iter().map(undecided).collect(),
+            undecided,
             plan,
             proved,
             html,
@@ -169,7 +170,7 @@ impl<'a> Desk<'a> {
 
     /// Runs the renames that are meant on a database that is made to be `a`.
     async fn settle(&mut self, a: &Schema, b: &Schema, decisions: &Decisions) -> Result<Settled> {
-        if !renames::is_needed(a, b) {
+        if !renames::is_needed(a, b, decisions) {
             return Ok(Settled::nothing(a));
         }
         let purpose = self.purpose();

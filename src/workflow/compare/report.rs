@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::super::Context;
-use super::tables::{self, All, state, whole};
+use super::tables::{self, All, short_names, state, whole};
 use super::{Desk, Filter, Side};
 use crate::error::Result;
 use crate::report::{self, Graph, Group, Report, State};
 use crate::schema::{
-    Change, Id, Kind, LockMode, Object, Plan, Property, Schema, Step, Value, What,
+    Change, Id, Kind, LockMode, Object, Plan, Property, Rename, Schema, Step, Value, What,
 };
 
 /// The tables and foreign keys of one side.
@@ -18,14 +18,24 @@ pub async fn graph(context: &Context, side: &Side, filter: &Filter) -> Result<Gr
     let schema = desk.read(side).await;
     desk.close().await?;
     let schema = filter.apply(schema?);
-    Ok(tables::tables(&tables::all(&schema, &schema), &[]).graph)
+    Ok(tables::tables(&tables::all(&schema, &schema), &[], &[]).graph)
 }
 
 /// Everything that is to be said about a difference, but for the names of the sides and the proof.
-pub(super) fn report(from: &Schema, to: &Schema, changes: &[Change], plan: &Plan) -> Report {
+/// `from` is the schema once the renames ran.
+pub(super) fn report(
+    from: &Schema,
+    to: &Schema,
+    renames: &[Rename],
+    changes: &[Change],
+    plan: &Plan,
+) -> Report {
     let all = tables::all(from, to);
-    let tables = tables::tables(&all, changes);
+    let tables = tables::tables(&all, renames, changes);
     let mut groups: BTreeMap<Id, Vec<&Change>> = BTreeMap::new();
+    for rename in renames {
+        groups.entry(whole(&rename.to, &all)).or_default();
+    }
     for change in changes {
         groups
             .entry(whole(&change.object, &all))
@@ -33,6 +43,12 @@ pub(super) fn report(from: &Schema, to: &Schema, changes: &[Change], plan: &Plan
             .push(change);
     }
     let places: BTreeMap<Id, usize> = groups.keys().cloned().zip(0..).collect();
+    let place = |object: &Id| {
+        // A step that renames speaks of the old name.
+        let renamed = renames.iter().find(|r| r.from == *object);
+        let object = renamed.map_or(object, |r| &r.to);
+        places.get(&whole(object, &all)).copied()
+    };
     let groups = groups
         .into_iter()
         .map(|(id, changes)| Group {
@@ -46,7 +62,9 @@ pub(super) fn report(from: &Schema, to: &Schema, changes: &[Change], plan: &Plan
                 Some(change) => state(&change.what),
                 None => State::Altered,
             },
-            changes: shown(&id, &changes, &all),
+            changes: renamed(&id, renames, &all)
+                .chain(shown(&id, &changes, &all))
+                .collect(),
         })
         .collect();
     Report {
@@ -54,7 +72,7 @@ pub(super) fn report(from: &Schema, to: &Schema, changes: &[Change], plan: &Plan
         steps: plan
             .steps
             .iter()
-            .map(|s| step(s, places.get(&whole(&s.object, &all)).copied()))
+            .map(|s| step(s, place(&s.object)))
             .collect(),
         sql: plan.to_sql(),
         unmodelled: plan.unmodelled.iter().map(ToString::to_string).collect(),
@@ -92,6 +110,33 @@ fn shown(whole: &Id, changes: &[&Change], all: &All<'_>) -> Vec<report::Change> 
         .map(|c| change(c, whole, all))
         .filter(|c| c.name != whole.path() || !(c.summary.is_empty() && c.properties.is_empty()))
         .collect()
+}
+
+/// The renames of an object and of its parts.
+fn renamed(whole: &Id, renames: &[Rename], all: &All<'_>) -> impl Iterator<Item = report::Change> {
+    let own = renames
+        .iter()
+        .filter(|r| tables::whole(&r.to, all) == *whole);
+    own.map(|rename| {
+        let (old, new) = short_names(rename);
+        report::Change {
+            kind: match rename.value {
+                Some(_) => "value".to_owned(),
+                None => rename.to.kind().name().to_owned(),
+            },
+            name: match rename.to == *whole && rename.value.is_none() {
+                true => whole.path(),
+                false => new.clone(),
+            },
+            state: State::Altered,
+            summary: String::new(),
+            properties: vec![report::Property {
+                name: "name".to_owned(),
+                before: Some(old),
+                after: Some(new),
+            }],
+        }
+    })
 }
 
 fn change(change: &Change, whole: &Id, all: &All<'_>) -> report::Change {

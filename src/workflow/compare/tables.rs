@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::{Column, Graph, Link, Part, State, Table};
-use crate::schema::{Change, Id, Kind, Object, Schema, Value, What};
+use crate::schema::{Change, Id, Kind, Object, Rename, Schema, Value, What};
 
 /// Everything that stands on either side; where on both, as it shall be.
 pub(super) type All<'a> = BTreeMap<&'a Id, &'a Object>;
@@ -67,7 +67,7 @@ pub(super) struct Tables {
     pub places: BTreeMap<Id, usize>,
 }
 
-pub(super) fn tables(all: &All<'_>, changes: &[Change]) -> Tables {
+pub(super) fn tables(all: &All<'_>, renames: &[Rename], changes: &[Change]) -> Tables {
     let states: BTreeMap<&Id, &What> = changes.iter().map(|c| (&c.object, &c.what)).collect();
     let mut result = Tables {
         graph: Graph::default(),
@@ -98,6 +98,7 @@ pub(super) fn tables(all: &All<'_>, changes: &[Change]) -> Tables {
     result.add_columns(all, &states);
     result.add_links(all, &states);
     result.add_parts(all, changes);
+    result.add_renames(all, renames);
     result
 }
 
@@ -175,7 +176,9 @@ impl Tables {
             }
         }
         let unique = unique_columns(all);
-        for key in constraints().filter(|c| c.get("form") == "foreign key") {
+        // What a partition has from its table's key is that key.
+        let own = |c: &&&Object| c.get("form") == "foreign key" && !c.flag("_inherited");
+        for key in constraints().filter(own) {
             let own = key.id.beside(Kind::Table, "");
             let [schema, name] = key.list("_references") else {
                 continue;
@@ -235,6 +238,47 @@ impl Tables {
                 state: state(&change.what),
             });
         }
+    }
+
+    fn add_renames(&mut self, all: &All<'_>, renames: &[Rename]) {
+        for rename in renames {
+            let Some(&place) = self.places.get(&whole(&rename.to, all)) else {
+                continue;
+            };
+            let table = &mut self.graph.tables[place];
+            if table.state == State::Same {
+                table.state = State::Altered;
+            }
+            let (old, new) = short_names(rename);
+            let column = table.columns.iter_mut().find(|c| c.name == new);
+            match (rename.to.kind(), column) {
+                (Kind::Table, _) => table.name_before = Some(old),
+                (Kind::Column, Some(column)) => {
+                    column.name_before = Some(old);
+                    if column.state == State::Same {
+                        column.state = State::Altered;
+                    }
+                }
+                (kind, _) => table.parts.push(Part {
+                    kind: kind.name().to_owned(),
+                    name: format!("{old} → {new}"),
+                    state: State::Altered,
+                }),
+            }
+        }
+    }
+}
+
+/// The old and the new name alone, without what they belong to.
+pub(super) fn short_names(rename: &Rename) -> (String, String) {
+    let short = |id: &Id| match id.part() {
+        "" => id.name().to_owned(),
+        _ if id.kind().takes_arguments() => id.name().to_owned(),
+        part => part.to_owned(),
+    };
+    match &rename.value {
+        Some((old, new)) => (old.clone(), new.clone()),
+        None => (short(&rename.from), short(&rename.to)),
     }
 }
 

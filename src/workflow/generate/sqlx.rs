@@ -148,7 +148,7 @@ async fn settle(
     to: &Schema,
     decisions: &Decisions,
 ) -> Result<Settled> {
-    if !renames::is_needed(from, to) {
+    if !renames::is_needed(from, to, decisions) {
         return Ok(Settled::nothing(from));
     }
     let clone = workshop.make("renames", &head.name).await?;
