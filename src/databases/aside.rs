@@ -44,10 +44,6 @@ pub async fn heal(on: &mut Connection, names: &Names) -> Result<()> {
     database::drop(on, &names.fresh()).await
 }
 
-pub async fn remove_aside(on: &mut Connection, names: &Names) -> Result<()> {
-    database::drop(on, &names.aside()).await
-}
-
 /// All of them or none. A client that connects again at once makes a rename fail: then once more.
 async fn rename_all(on: &mut Connection, renames: &[(String, String)]) -> Result<()> {
     let mut batch = String::from("begin;");

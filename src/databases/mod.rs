@@ -7,7 +7,7 @@ mod base;
 mod names;
 mod scratch;
 
-pub use aside::{heal, is_aside, put_aside, remove_aside, swap_aside};
+pub use aside::{heal, is_aside, put_aside, swap_aside};
 pub use base::{BaseKey, clone_from, find_base, keep_as_base};
 pub use names::Names;
 pub use scratch::{Scratch, Workshop};

@@ -47,11 +47,6 @@ impl Names {
     pub fn scratch_prefix(&self) -> String {
         format!("{}_scratch_", self.prefix)
     }
-
-    /// Whether `name` is one of devdb's, of this project.
-    pub fn is_ours(&self, name: &str) -> bool {
-        name.starts_with(&format!("{}_", self.prefix))
-    }
 }
 
 #[cfg(test)]
@@ -72,7 +67,6 @@ mod tests {
         assert!(names.aside().len() <= 63);
         let scratch = names.scratch("4194304x9", "wanted");
         assert!(scratch.len() <= 63, "{} is too long", scratch.len());
-        assert!(names.is_ours(&scratch) && scratch.starts_with(&names.scratch_prefix()));
-        assert!(!names.is_ours("app"));
+        assert!(scratch.starts_with(&names.scratch_prefix()));
     }
 }

@@ -29,6 +29,12 @@ pub(super) async fn dev_database(
             create_extensions(config, &mut session).await?;
         }
         session.close().await;
+        if has_init_scripts(config)
+            && let Err(error) = base(context, &mut connection).await
+        {
+            // Too late for this data directory; `generate` will say what to do.
+            context.events.detail(error.to_string());
+        }
         return Ok((dev, false));
     }
     allow_databases(config, &format!("create the database {}", dev.database))?;
@@ -65,7 +71,7 @@ pub(super) async fn base(context: &Context, on: &mut Connection) -> Result<Strin
     }
     databases::heal(on, &names).await?;
     let task = context.events.begin("preparing the base", None);
-    if config.server.mounts.is_empty() {
+    if !has_init_scripts(config) {
         database::create(on, &names.fresh()).await?;
     } else {
         // The image ran the init scripts into the dev database when it made the data directory;
@@ -83,6 +89,15 @@ pub(super) async fn base(context: &Context, on: &mut Connection) -> Result<Strin
     let base = databases::keep_as_base(on, &names, &key).await?;
     task.end("");
     Ok(base)
+}
+
+/// Whether the image runs scripts of the project when it makes a data directory. Then it makes the
+/// dev database too, and what a base holds is only known before the first migration.
+fn has_init_scripts(config: &Config) -> bool {
+    let mounts = &config.server.mounts;
+    mounts
+        .iter()
+        .any(|(_, place)| place.starts_with("/docker-entrypoint-initdb.d"))
 }
 
 async fn from_init_scripts(context: &Context, on: &mut Connection) -> Result<()> {

@@ -80,6 +80,11 @@ impl Decisions {
             .any(|(old, new)| rename.is_meant_by(old, new))
     }
 
+    /// Whether something was decided on the command line.
+    pub fn is_typed(&self) -> bool {
+        self.typed > 0
+    }
+
     /// # Errors
     /// `Usage` for a `--rename` that fits nothing that differs.
     fn ensure_used(&self, done: &[Rename]) -> Result<()> {
@@ -88,7 +93,7 @@ impl Decisions {
                 return Err(Error::usage(format!(
                     "--rename {old}={new}: there is no such difference"
                 ))
-                .hint("the old name is as it is once its table has the new one: public.people.name, public.mood.sad"));
+                .hint("a column is named under its table's new name (public.users.name), a value under its type (public.mood.sad)"));
             }
         }
         Ok(())

@@ -79,10 +79,6 @@ pub(super) async fn with_server(
             let (dev, _) = provision::dev_database(context, &target)
                 .await
                 .map_err(kept_aside)?;
-            // With init scripts the image made the dev database; its base is taken before the replay.
-            let mut connection = postgres::connect(&target).await?;
-            provision::base(context, &mut connection).await?;
-            connection.close().await;
             let ran = bring_to_head(context, tool, &dev)
                 .await
                 .map_err(kept_aside)?;

@@ -170,13 +170,8 @@ async fn reset_takes_drift_away_and_undo_brings_it_back() {
     ✓ [app] is clean: 2 migrations replayed
       the old data is kept aside (database devdb_[app]_[hash]_aside_[hash]): `devdb undo` brings it back
     ");
-    let by_hand = "select to_regclass('by_hand')::text";
     let there = "select count(*)::text from pg_tables where tablename = 'by_hand'";
-    assert_eq!(
-        project.value(there).await.as_deref(),
-        Some("0"),
-        "{by_hand}"
-    );
+    assert_eq!(project.value(there).await.as_deref(), Some("0"));
     assert_snapshot!(project.devdb(&["undo"]).show(), @"
     exit: 0
     ----- stdout -----

@@ -375,7 +375,7 @@ async fn a_rename_that_is_named_needs_no_likeness_and_one_that_fits_nothing_is_a
     ----- stdout -----
     ----- stderr -----
     error: --rename x.y=z: there is no such difference
-    hint: the old name is as it is once its table has the new one: public.people.name, public.mood.sad
+    hint: a column is named under its table's new name (public.users.name), a value under its type (public.mood.sad)
     ");
 }
 

@@ -5,6 +5,7 @@ mod support;
 mod cli;
 mod cli_alembic;
 mod cli_compare;
+mod cli_docker;
 mod house;
 mod migrations_alembic;
 mod migrations_alembic_errors;

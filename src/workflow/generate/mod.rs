@@ -91,6 +91,13 @@ pub async fn generate(
     }
     let _lock = context.lock("generate").await?;
     let migrations = context.migrations()?;
+    if migrations.tool != Tool::Sqlx && (!options.deny.is_empty() || options.renames.is_typed()) {
+        return Err(Error::usage(format!(
+            "--deny and --rename are about devdb's own plan; here {} writes the migration",
+            migrations.tool.name()
+        ))
+        .hint("leave them out; `devdb diff` takes them for any two databases"));
+    }
     let server = context.server().await?;
     let maintenance = server.ensure_up(&context.events).await?;
     provision::allow_databases(context.config(), "create scratch databases")?;
