@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgErrorPosition, PgSslMode};
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions, Connection as _, Executor as _, PgConnection,
@@ -117,6 +118,21 @@ impl Connection {
         query.fetch_all(&mut self.inner).await.map_err(error_from)
     }
 
+    /// Runs one query and gives its rows to `each` as they come, so that they need not all be in
+    /// memory, and are worked on while the server looks for the next ones.
+    pub async fn for_each(
+        &mut self,
+        sql: &str,
+        mut each: impl FnMut(&Columns, &PgRow) -> Result<()>,
+    ) -> Result<()> {
+        let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut self.inner);
+        let mut columns = None;
+        while let Some(row) = rows.try_next().await.map_err(error_from)? {
+            each(columns.get_or_insert_with(|| Columns::of(&row)), &row)?;
+        }
+        Ok(())
+    }
+
     /// The first column of the first row, where there is a row.
     pub async fn fetch_value<T>(&mut self, sql: &str, parameters: &[&str]) -> Result<Option<T>>
     where
@@ -137,41 +153,89 @@ impl Connection {
 
 /// One value of a row, for readers that take columns as they come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cell {
+pub enum Cell<'r> {
     Null,
-    Text(String),
+    Text(&'r str),
     Flag(bool),
     Number(i64),
     /// An array of text; null elements are left out.
     List(Vec<String>),
 }
 
-/// The names of a row's columns, in order.
-pub fn column_names(row: &PgRow) -> Vec<String> {
-    row.columns().iter().map(|c| c.name().to_owned()).collect()
+/// The columns of a result: their names, and how their values are read.
+#[derive(Debug, Default)]
+pub struct Columns {
+    pub names: Vec<String>,
+    types: Vec<CellType>,
 }
 
-/// The value in column `index`: text, name, bool, int, or an array of text.
-///
-/// # Errors
-/// `Postgres` where the column is of another type.
-pub fn cell(row: &PgRow, index: usize) -> Result<Cell> {
-    fn read<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
-        row: &'r PgRow,
-        index: usize,
-    ) -> Result<Option<T>> {
-        row.try_get(index).map_err(error_from)
+#[derive(Debug, Clone, Copy)]
+enum CellType {
+    Text,
+    Flag,
+    Int2,
+    Int4,
+    Int8,
+    List,
+}
+
+impl Columns {
+    pub fn of(row: &PgRow) -> Self {
+        let columns = row.columns().iter();
+        Columns {
+            names: columns.clone().map(|c| c.name().to_owned()).collect(),
+            types: columns
+                .map(|c| match c.type_info().name() {
+                    "BOOL" => CellType::Flag,
+                    "INT8" => CellType::Int8,
+                    "INT4" => CellType::Int4,
+                    "INT2" => CellType::Int2,
+                    "TEXT[]" | "NAME[]" => CellType::List,
+                    _ => CellType::Text,
+                })
+                .collect(),
+        }
     }
-    let cell = match row.column(index).type_info().name() {
-        "BOOL" => read(row, index)?.map(Cell::Flag),
-        "INT8" => read(row, index)?.map(Cell::Number),
-        "INT4" => read::<i32>(row, index)?.map(|n| Cell::Number(n.into())),
-        "INT2" => read::<i16>(row, index)?.map(|n| Cell::Number(n.into())),
-        "TEXT[]" | "NAME[]" => read::<Vec<Option<String>>>(row, index)?
-            .map(|list| Cell::List(list.into_iter().flatten().collect())),
-        _ => read(row, index)?.map(Cell::Text),
-    };
-    Ok(cell.unwrap_or(Cell::Null))
+
+    /// The value in column `index`: text, name, bool, int, or an array of text.
+    ///
+    /// # Errors
+    /// `Postgres` where the column is of another type.
+    pub fn cell<'r>(&self, row: &'r PgRow, index: usize) -> Result<Cell<'r>> {
+        // The types were looked at once for all rows.
+        fn read<'r, T: sqlx::Decode<'r, sqlx::Postgres>>(
+            row: &'r PgRow,
+            index: usize,
+        ) -> Result<Option<T>> {
+            row.try_get_unchecked(index).map_err(error_from)
+        }
+        let cell = match self.types[index] {
+            CellType::Text => read(row, index)?.map(Cell::Text),
+            CellType::Flag => read(row, index)?.map(Cell::Flag),
+            CellType::Int8 => read(row, index)?.map(Cell::Number),
+            CellType::Int4 => read::<i32>(row, index)?.map(|n| Cell::Number(n.into())),
+            CellType::Int2 => read::<i16>(row, index)?.map(|n| Cell::Number(n.into())),
+            CellType::List => read::<Vec<Option<String>>>(row, index)?
+                .map(|list| Cell::List(list.into_iter().flatten().collect())),
+        };
+        Ok(cell.unwrap_or(Cell::Null))
+    }
+
+    /// A number in column `index`, 0 for none.
+    pub fn number(&self, row: &PgRow, index: usize) -> Result<i64> {
+        Ok(match self.cell(row, index)? {
+            Cell::Number(number) => number,
+            _ => 0,
+        })
+    }
+
+    /// A text in column `index`, empty for none.
+    pub fn text<'r>(&self, row: &'r PgRow, index: usize) -> Result<&'r str> {
+        Ok(match self.cell(row, index)? {
+            Cell::Text(text) => text,
+            _ => "",
+        })
+    }
 }
 
 /// Translates the driver's error; also used by `migrations::sqlx`.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 
 pub use super::kind::Kind;
@@ -15,46 +16,48 @@ use super::text;
 /// The name of one object: its kind, schema, name, and for a part of something (a column, a
 /// constraint …) or something with arguments (a function, an operator) that too. Cheap to clone;
 /// ordered by kind first, in the order in which kinds are usually made.
+///
+/// The three names are one text, parted by NUL, which no name in Postgres has and which comes
+/// before everything else in the order: a large schema has many ids.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(Arc<Name>);
-
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Name {
+pub struct Id {
     kind: Kind,
-    schema: Box<str>,
-    name: Box<str>,
-    part: Box<str>,
+    names: Arc<str>,
 }
 
 impl Id {
     /// `schema` is empty for objects that live in none; `part` is the name of a part, or the
     /// argument types (`integer, text`) of what can be overloaded.
     pub fn new(kind: Kind, schema: &str, name: &str, part: &str) -> Self {
-        Id(Arc::new(Name {
+        Id {
             kind,
-            schema: schema.into(),
-            name: name.into(),
-            part: part.into(),
-        }))
+            names: [schema, "\0", name, "\0", part].concat().into(),
+        }
     }
 
     pub fn kind(&self) -> Kind {
-        self.0.kind
+        self.kind
+    }
+
+    fn split(&self) -> (&str, &str, &str) {
+        let (schema, rest) = self.names.split_once('\0').unwrap_or_default();
+        let (name, part) = rest.split_once('\0').unwrap_or_default();
+        (schema, name, part)
     }
 
     /// The schema it lives in, or nothing.
     pub fn schema(&self) -> &str {
-        &self.0.schema
+        self.split().0
     }
 
     /// Its name, or for a part the name of the whole.
     pub fn name(&self) -> &str {
-        &self.0.name
+        self.split().1
     }
 
     /// The name of the part, or the argument types; empty where there is neither.
     pub fn part(&self) -> &str {
-        &self.0.part
+        self.split().2
     }
 
     /// Another object under the same schema and name: a part of a whole, or the whole of a part.
@@ -101,7 +104,7 @@ impl Serialize for Id {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    Text(Box<str>),
+    Text(Arc<str>),
     List(Vec<String>),
 }
 
@@ -127,27 +130,34 @@ pub struct Object {
     pub id: Id,
     /// Shared by all objects that one query read.
     names: Arc<[String]>,
-    values: Box<[Option<Value>]>,
+    /// What has a value, with the place of its name in `names`, in that order. Most have few.
+    values: Box<[(u16, Value)]>,
     /// Sorted, each id once.
     pub needs: Vec<Need>,
 }
 
 impl Object {
     /// `values` stand beside `names`.
-    pub fn new(id: Id, names: Arc<[String]>, values: Vec<Option<Value>>) -> Self {
-        debug_assert_eq!(names.len(), values.len());
+    pub fn new(
+        id: Id,
+        names: Arc<[String]>,
+        values: impl IntoIterator<Item = Option<Value>>,
+    ) -> Self {
+        let places = 0..;
+        let values = places.zip(values);
+        let values = values.filter_map(|(place, value)| Some((place, value?)));
         Object {
             id,
             names,
-            values: values.into(),
+            values: values.collect(),
             needs: Vec::new(),
         }
     }
 
     /// The value of a property, where it has one.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        let index = self.names.iter().position(|n| n == name)?;
-        self.values[index].as_ref()
+        let has_name = |(place, _): &&(u16, Value)| self.names[usize::from(*place)] == name;
+        self.values.iter().find(has_name).map(|(_, value)| value)
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
@@ -175,10 +185,11 @@ impl Object {
 
     /// All properties, in the order of the query.
     pub fn properties(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
-        self.names
-            .iter()
-            .map(String::as_str)
-            .zip(self.values.iter().map(Option::as_ref))
+        let mut values = self.values.iter().peekable();
+        self.names.iter().enumerate().map(move |(at, name)| {
+            let value = values.next_if(|(place, _)| usize::from(*place) == at);
+            (name.as_str(), value.map(|(_, value)| value))
+        })
     }
 
     /// Whether both were read by the same query, so that values can be compared by place.
@@ -196,11 +207,14 @@ impl Object {
 
     /// A copy with one value changed, for rules that plan in two moves.
     pub fn with(&self, name: &str, value: Option<Value>) -> Object {
-        let mut copy = self.clone();
-        if let Some(index) = self.names.iter().position(|n| n == name) {
-            copy.values[index] = value;
+        let values = self.properties().map(|(known, old)| match known == name {
+            true => value.clone(),
+            false => old.cloned(),
+        });
+        Object {
+            needs: self.needs.clone(),
+            ..Object::new(self.id.clone(), self.names.clone(), values)
         }
-        copy
     }
 }
 
@@ -258,18 +272,19 @@ impl Schema {
     }
 
     /// The schema as if the objects that `pred` picks were not there, nor anything that needs them.
-    pub fn without(&self, pred: impl Fn(&Id) -> bool) -> Schema {
-        let dependents = Dependents::of(self);
+    pub fn without(mut self, pred: impl Fn(&Id) -> bool) -> Schema {
         let mut gone: BTreeSet<Id> = BTreeSet::new();
         let mut todo: Vec<&Id> = self.objects.keys().filter(|id| pred(id)).collect();
-        while let Some(id) = todo.pop() {
-            if gone.insert(id.clone()) {
-                todo.extend(dependents.on(id).map(|(object, _)| &object.id));
+        if !todo.is_empty() {
+            let dependents = Dependents::of(&self);
+            while let Some(id) = todo.pop() {
+                if gone.insert(id.clone()) {
+                    todo.extend(dependents.on(id).map(|(object, _)| &object.id));
+                }
             }
         }
-        let mut rest = self.clone();
-        rest.objects.retain(|id, _| !gone.contains(id));
-        rest
+        self.objects.retain(|id, _| !gone.contains(id));
+        self
     }
 
     /// All objects of one kind.
@@ -284,22 +299,20 @@ impl Schema {
     /// The parts of one kind of a whole, in the order of their names: the columns of a table.
     pub(super) fn parts<'a>(&'a self, of: &Id, kind: Kind) -> impl Iterator<Item = &'a Object> {
         let first = of.beside(kind, "");
-        let whole = (of.schema().to_owned(), of.name().to_owned());
         self.objects
-            .range(first..)
-            .take_while(move |(id, _)| {
-                id.kind() == kind && id.schema() == whole.0 && id.name() == whole.1
-            })
+            .range(first.clone()..)
+            .take_while(move |(id, _)| id.kind == kind && id.names.starts_with(&*first.names))
             .map(|(_, object)| object)
     }
 }
 
 /// Who needs whom, the other way round.
-pub struct Dependents<'a>(HashMap<&'a Id, Vec<(&'a Object, bool)>>);
+pub struct Dependents<'a>(FxHashMap<&'a Id, Vec<(&'a Object, bool)>>);
 
 impl<'a> Dependents<'a> {
     pub fn of(schema: &'a Schema) -> Self {
-        let mut map: HashMap<&Id, Vec<(&Object, bool)>> = HashMap::new();
+        let mut map: FxHashMap<&Id, Vec<(&Object, bool)>> = FxHashMap::default();
+        map.reserve(schema.objects.len());
         for object in schema.objects.values() {
             for need in &object.needs {
                 map.entry(&need.id).or_default().push((object, need.auto));

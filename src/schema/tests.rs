@@ -7,8 +7,7 @@ fn object(id: &Id, properties: &[(&str, &str)], needs: &[(&Id, bool)]) -> Object
     let names: Vec<String> = properties.iter().map(|(n, _)| (*n).to_owned()).collect();
     let values = properties
         .iter()
-        .map(|(_, v)| (!v.is_empty()).then(|| Value::Text((*v).into())))
-        .collect();
+        .map(|(_, v)| (!v.is_empty()).then(|| Value::Text((*v).into())));
     let mut object = Object::new(id.clone(), names.into(), values);
     object.needs = needs
         .iter()

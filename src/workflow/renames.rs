@@ -1,6 +1,7 @@
 //! Which renames are meant, and what a database is once they ran. Postgres itself says the latter:
 //! they run on a scratch database, which is read back.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -113,21 +114,21 @@ impl Decisions {
 }
 
 /// What came of the decisions.
-pub struct Settled {
+pub struct Settled<'a> {
     /// In the order in which they ran.
     pub done: Vec<Rename>,
     /// The schema once they ran.
-    pub after: Schema,
+    pub after: Cow<'a, Schema>,
     /// What may be a rename, and nobody has decided.
     pub open: Vec<Rename>,
 }
 
-impl Settled {
+impl<'a> Settled<'a> {
     /// Nothing looks like a rename.
-    pub fn nothing(from: &Schema) -> Self {
+    pub fn nothing(from: &'a Schema) -> Self {
         Settled {
             done: Vec::new(),
-            after: from.clone(),
+            after: Cow::Borrowed(from),
             open: Vec::new(),
         }
     }
@@ -139,18 +140,14 @@ pub fn is_needed(from: &Schema, to: &Schema, decisions: &Decisions) -> bool {
 }
 
 /// Runs the renames that are meant on `connection`, a database that is `from`.
-pub async fn settle(
+pub async fn settle<'a>(
     context: &Context,
     connection: &mut Connection,
-    from: Schema,
+    from: &'a Schema,
     to: &Schema,
     decisions: &Decisions,
-) -> Result<Settled> {
-    let mut settled = Settled {
-        done: Vec::new(),
-        after: from,
-        open: Vec::new(),
-    };
+) -> Result<Settled<'a>> {
+    let mut settled = Settled::nothing(from);
     let mut declined: Vec<Rename> = Vec::new();
     loop {
         settled.open.clear();
@@ -185,7 +182,7 @@ pub async fn settle(
             decisions.ensure_used(&settled.done)?;
             return Ok(settled);
         }
-        settled.after = read_project(context, connection).await?;
+        settled.after = Cow::Owned(read_project(context, connection).await?);
     }
 }
 

@@ -1,12 +1,14 @@
 //! From addresses in the catalog to ids: which object an address belongs to, and who needs whom.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use crate::error::Result;
 use crate::postgres::Connection;
 
 use super::super::model::{Need, Object};
-use super::{class, number, text};
+use super::class;
 
 /// Where an object, or a part of one, stands in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,9 +44,9 @@ enum Inside {
 /// Which object stands at which address, and what is only the inside of something else.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
-    objects: HashMap<Address, usize>,
+    objects: FxHashMap<Address, usize>,
     /// An address that is no object of its own, and what it is part of.
-    inside: HashMap<Address, (Inside, Address)>,
+    inside: FxHashMap<Address, (Inside, Address)>,
     /// What depends on something and is neither.
     unknown: BTreeSet<(u32, u32)>,
 }
@@ -96,8 +98,9 @@ pub(super) async fn resolve(
     addresses: &mut Addresses,
     objects: &mut [Object],
 ) -> Result<()> {
-    let rows = connection
-        .fetch(
+    let mut edges = Vec::new();
+    connection
+        .for_each(
             "select classid::int8, objid::int8, objsubid, refclassid::int8, refobjid::int8, \
                     refobjsubid, deptype::text \
              from pg_catalog.pg_depend where objid >= 16384 \
@@ -113,27 +116,24 @@ pub(super) async fn resolve(
              select 'pg_catalog.pg_publication_namespace'::regclass::int8, oid::int8, 0, \
                     'pg_catalog.pg_publication'::regclass::int8, pnpubid::int8, 0, 'i' \
              from pg_catalog.pg_publication_namespace",
-            &[],
+            |columns, row| {
+                let address = |at: usize| -> Result<Address> {
+                    let class = u32::try_from(columns.number(row, at)?).unwrap_or_default();
+                    let (oid, sub) = (columns.number(row, at + 1)?, columns.number(row, at + 2)?);
+                    Ok(Address::new(class, oid, sub))
+                };
+                let kind = columns.text(row, 6)?.chars().next().unwrap_or('n');
+                edges.push((address(0)?, address(3)?, kind));
+                Ok(())
+            },
         )
         .await?;
-    let mut edges = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let address = |at: usize| -> Result<Address> {
-            let class = u32::try_from(number(row, at)?).unwrap_or_default();
-            Ok(Address::new(
-                class,
-                number(row, at + 1)?,
-                number(row, at + 2)?,
-            ))
-        };
-        let (from, to) = (address(0)?, address(3)?);
-        let kind = text(row, 6)?.chars().next().unwrap_or('n');
+    for &(from, to, kind) in &edges {
         // A member of an extension is the extension; what is internal to something is that, and
         // so is what goes with it unasked and is no object itself (a NOT NULL of its column).
         if !addresses.objects.contains_key(&from) {
             addresses.put_inside(from, to, kind);
         }
-        edges.push((from, to, kind));
     }
     for (from, ..) in &edges {
         // The inside of something unknown is named by that.

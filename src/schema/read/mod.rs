@@ -16,8 +16,10 @@ mod types;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use crate::error::Result;
-use crate::postgres::{self, Cell, Connection, PgRow};
+use crate::postgres::{Cell, Columns, Connection, PgRow};
 
 use super::model::{Id, Kind, Need, Object, Schema, Value};
 use address::{Address, Addresses};
@@ -106,16 +108,22 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         .await?
         .unwrap_or_default();
 
-    let comments = comments(connection).await?;
-    let mut objects: Vec<Object> = Vec::new();
-    let mut addresses = Addresses::default();
+    let mut taker = Taker {
+        comments: comments(connection).await?,
+        ..Taker::default()
+    };
     for query in queries(version) {
-        let rows = connection
-            .fetch(&query.sql, &[])
+        taker.names = None;
+        connection
+            .for_each(&query.sql, |columns, row| taker.take(&query, columns, row))
             .await
             .map_err(|e| e.context(format_args!("cannot read every {}", query.kind)))?;
-        take(&query, &rows, &comments, &mut objects, &mut addresses)?;
     }
+    let Taker {
+        mut objects,
+        mut addresses,
+        ..
+    } = taker;
     address::resolve(connection, &mut addresses, &mut objects).await?;
     inherit(&mut objects);
     let children = objects
@@ -146,93 +154,94 @@ fn queries(version: u32) -> impl Iterator<Item = Query> {
         .chain(data::queries(version))
 }
 
-/// Turns rows into objects. The first five columns are the address and the name.
-fn take(
-    query: &Query,
-    rows: &[PgRow],
-    comments: &HashMap<Address, String>,
-    objects: &mut Vec<Object>,
-    addresses: &mut Addresses,
-) -> Result<()> {
-    let Some(first) = rows.first() else {
-        return Ok(());
-    };
-    let mut names: Vec<String> = postgres::column_names(first).split_off(5);
-    names.push("comment".into());
-    let names: Arc<[String]> = names.into();
-    for row in rows {
-        let address = Address::new(query.class, number(row, 0)?, number(row, 1)?);
-        let id = Id::new(query.kind, &text(row, 2)?, &text(row, 3)?, &text(row, 4)?);
-        let mut values = Vec::with_capacity(names.len());
-        for index in 5..names.len() + 4 {
-            values.push(match postgres::cell(row, index)? {
+/// Turns rows into objects.
+#[derive(Default)]
+struct Taker {
+    objects: Vec<Object>,
+    addresses: Addresses,
+    comments: FxHashMap<Address, Arc<str>>,
+    /// The names of the properties that the present query reads.
+    names: Option<Arc<[String]>>,
+    /// Every text once: types, defaults and owners are the same again and again.
+    texts: FxHashSet<Arc<str>>,
+    row: Vec<Option<Value>>,
+}
+
+impl Taker {
+    /// The first five columns are the address and the name, all others are properties.
+    fn take(&mut self, query: &Query, columns: &Columns, row: &PgRow) -> Result<()> {
+        let (oid, sub) = (columns.number(row, 0)?, columns.number(row, 1)?);
+        let address = Address::new(query.class, oid, sub);
+        let name = |at| columns.text(row, at);
+        let id = Id::new(query.kind, name(2)?, name(3)?, name(4)?);
+        let mut values = std::mem::take(&mut self.row);
+        for index in 5..columns.names.len() {
+            values.push(match columns.cell(row, index)? {
                 Cell::Null | Cell::Flag(false) => None,
-                Cell::Flag(true) => Some(Value::Text("true".into())),
-                Cell::Number(n) => Some(Value::Text(n.to_string().into())),
-                Cell::Text(text) => Some(Value::Text(text.into())),
+                Cell::Flag(true) => Some(self.text("true")),
+                Cell::Number(n) => Some(self.text(&n.to_string())),
+                Cell::Text(text) => Some(self.text(text)),
                 Cell::List(list) => Some(Value::List(list)),
             });
         }
-        values.push(
-            comments
-                .get(&address)
-                .map(|c| Value::Text(c.as_str().into())),
-        );
-        addresses.insert(address, objects.len());
-        objects.push(Object::new(id, names.clone(), values));
+        values.push(self.comments.get(&address).cloned().map(Value::Text));
+        let names = self.names.get_or_insert_with(|| {
+            let comment = std::iter::once("comment".to_owned());
+            columns.names[5..].iter().cloned().chain(comment).collect()
+        });
+        self.addresses.insert(address, self.objects.len());
+        let object = Object::new(id, names.clone(), values.drain(..));
+        self.objects.push(object);
+        self.row = values;
+        Ok(())
     }
-    Ok(())
-}
 
-fn number(row: &PgRow, index: usize) -> Result<i64> {
-    match postgres::cell(row, index)? {
-        Cell::Number(n) => Ok(n),
-        _ => Ok(0),
-    }
-}
-
-fn text(row: &PgRow, index: usize) -> Result<String> {
-    match postgres::cell(row, index)? {
-        Cell::Text(text) => Ok(text),
-        _ => Ok(String::new()),
+    fn text(&mut self, text: &str) -> Value {
+        if let Some(known) = self.texts.get(text) {
+            return Value::Text(known.clone());
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(new.clone());
+        Value::Text(new)
     }
 }
 
-async fn comments(connection: &mut Connection) -> Result<HashMap<Address, String>> {
-    let rows = connection
-        .fetch(
+async fn comments(connection: &mut Connection) -> Result<FxHashMap<Address, Arc<str>>> {
+    let mut comments = FxHashMap::default();
+    connection
+        .for_each(
             "select classoid::int8, objoid::int8, objsubid, description \
              from pg_catalog.pg_description \
              where objoid >= 16384 \
                 or classoid in ('pg_catalog.pg_namespace'::regclass, 'pg_catalog.pg_extension'::regclass)",
-            &[],
+            |columns, row| {
+                let class = u32::try_from(columns.number(row, 0)?).unwrap_or_default();
+                let address = Address::new(class, columns.number(row, 1)?, columns.number(row, 2)?);
+                comments.insert(address, columns.text(row, 3)?.into());
+                Ok(())
+            },
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            let class = u32::try_from(number(row, 0)?).unwrap_or_default();
-            let address = Address::new(class, number(row, 1)?, number(row, 2)?);
-            Ok((address, text(row, 3)?))
-        })
-        .collect()
+    Ok(comments)
 }
 
 /// How one type becomes another, by the names that `format_type` gives them.
 async fn casts(connection: &mut Connection) -> Result<HashMap<(String, String), char>> {
-    let rows = connection
-        .fetch(
+    let mut casts = HashMap::new();
+    connection
+        .for_each(
             "select pg_catalog.format_type(castsource, null), \
                     pg_catalog.format_type(casttarget, null), castcontext::text \
              from pg_catalog.pg_cast where castsource <> casttarget",
-            &[],
+            |columns, row| {
+                let context = columns.text(row, 2)?.chars().next().unwrap_or('e');
+                let types = (columns.text(row, 0)?.into(), columns.text(row, 1)?.into());
+                casts.insert(types, context);
+                Ok(())
+            },
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            let context = text(row, 2)?.chars().next().unwrap_or('e');
-            Ok(((text(row, 0)?, text(row, 1)?), context))
-        })
-        .collect()
+    Ok(casts)
 }
 
 /// What a child table got from its parents goes with the parents' own, and a column of a typed
@@ -311,7 +320,7 @@ mod sql {
     pub fn own(class: &str, oid: &str) -> String {
         format!(
             "not exists (select from pg_catalog.pg_depend own where own.classid = 'pg_catalog.{class}'::regclass \
-             and own.objid = {oid} and own.objsubid = 0 and own.deptype = 'e') "
+             and own.objid = {oid} and own.refclassid = 'pg_catalog.pg_extension'::regclass and own.deptype = 'e') "
         )
     }
 

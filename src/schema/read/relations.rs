@@ -89,8 +89,8 @@ fn statistics_target(version: u32) -> &'static str {
 /// What people set. Newer servers keep a version of each attribute among its options (`pg_attver`,
 /// seen in 17.12), which nobody can set; `pg_dump` leaves it out as well.
 fn column_options() -> &'static str {
-    "case when a.attoptions is not null then nullif(array(select o from pg_catalog.unnest(a.attoptions) o \
-       where pg_catalog.split_part(o, '=', 1) <> 'pg_attver'), '{}'::text[]) end"
+    "case when a.attoptions[2] is not null or a.attoptions[1] not like 'pg_attver=%' then \
+       array(select o from pg_catalog.unnest(a.attoptions) o where o not like 'pg_attver=%') end"
 }
 
 fn columns(version: u32) -> String {
@@ -112,8 +112,8 @@ fn columns(version: u32) -> String {
              then pg_catalog.format('%I.%I', cn.nspname, co.collname) end as collation, \
            a.attnotnull as not_null, {not_null} \
            case when s.seqrelid is null then null when a.attidentity = 'a' then 'ALWAYS' else 'BY DEFAULT' end as identity, \
-           pg_catalog.quote_ident(sn.nspname) || '.' || pg_catalog.quote_ident(sc.relname) as _sequence, sc.relname::text as _sequence_name, \
-           case when sc.relpersistence <> c.relpersistence then sc.relpersistence::text end as sequence_persistence, \
+           pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(s.relname) as _sequence, s.relname::text as _sequence_name, \
+           case when s.relpersistence <> c.relpersistence then s.relpersistence::text end as sequence_persistence, \
            {sequence}, \
            case a.attgenerated when 's' then 'STORED' when 'v' then 'VIRTUAL' end as generated, \
            pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression, \
@@ -129,11 +129,12 @@ fn columns(version: u32) -> String {
          left join pg_catalog.pg_collation co on co.oid = a.attcollation \
          left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace \
          left join pg_catalog.pg_attrdef d on a.attgenerated <> '' and d.adrelid = c.oid and d.adnum = a.attnum \
-         left join pg_catalog.pg_depend sd on a.attidentity <> '' and sd.refclassid = 'pg_catalog.pg_class'::regclass \
-           and sd.refobjid = c.oid and sd.refobjsubid = a.attnum and sd.classid = 'pg_catalog.pg_class'::regclass and sd.deptype = 'i' \
-         left join pg_catalog.pg_sequence s on s.seqrelid = sd.objid \
-         left join pg_catalog.pg_class sc on sc.oid = s.seqrelid \
-         left join pg_catalog.pg_namespace sn on sn.oid = sc.relnamespace \
+         left join (select s.*, sd.refobjid, sd.refobjsubid, sc.relname, sc.relpersistence, sn.nspname from pg_catalog.pg_sequence s \
+           join pg_catalog.pg_depend sd on sd.classid = 'pg_catalog.pg_class'::regclass and sd.objid = s.seqrelid \
+             and sd.refclassid = 'pg_catalog.pg_class'::regclass and sd.refobjsubid > 0 and sd.deptype = 'i' \
+           join pg_catalog.pg_class sc on sc.oid = s.seqrelid \
+           join pg_catalog.pg_namespace sn on sn.oid = sc.relnamespace) s \
+           on a.attidentity <> '' and s.refobjid = c.oid and s.refobjsubid = a.attnum \
          left join pg_catalog.pg_partitioned_table k on k.partrelid = c.oid \
          {join} \
          where c.relkind in ('r', 'p', 'f') and {own}",
@@ -206,13 +207,16 @@ fn constraints(version: u32) -> String {
            ic.reloptions as index_options, ts.spcname::text as tablespace, \
            i.indisclustered as clustered, i.indisreplident as replica_identity, \
            array(select pg_catalog.format('%s=%s', a.attnum, a.attstattarget) from pg_catalog.pg_attribute a \
-             where a.attrelid = k.conindid and k.contype in ('p', 'u', 'x') and a.attstattarget >= 0) as index_statistics, \
-           case when k.contype in ('p', 'u', 'x') then pg_catalog.obj_description(k.conindid, 'pg_class') end as index_comment, \
+             where a.attrelid = k.conindid and k.contype = 'x' and a.attstattarget >= 0) as index_statistics, \
+           case when k.contype in ('p', 'u', 'x') then (select d.description from pg_catalog.pg_description d \
+             where d.objoid = k.conindid and d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0) end as index_comment, \
            case when k.contype <> 'f' and pk.conname is not null then pg_catalog.format('%I.%I', pn.nspname, pk.conname) end as parent, \
            array[n.nspname::text, c.relname::text] as _table, \
            k.contype = 'f' and k.conparentid <> 0 or k.contype = 'c' and k.coninhcount > 0 as _inherited, k.conislocal as _local, \
-           array(select a.attname::text from pg_catalog.unnest(k.conkey) key \
-             join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = key) as _columns, \
+           case when k.conkey[2] is null \
+             then array[(select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1])] \
+             else array(select a.attname::text from pg_catalog.unnest(k.conkey) key \
+               join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = key) end as _columns, \
            case when k.contype = 'f' then array[fn.nspname::text, fc.relname::text] end as _references \
          from pg_catalog.pg_constraint k \
          join pg_catalog.pg_class c on c.oid = k.conrelid {schema} \
@@ -236,16 +240,16 @@ fn constraints(version: u32) -> String {
 fn indexes() -> String {
     format!(
         "select i.indexrelid::int8, 0, n.nspname::text, ic.relname::text, ''::text, \
-           pg_catalog.replace(pg_catalog.pg_get_indexdef(i.indexrelid), \
-             coalesce(' WITH (' || (select pg_catalog.string_agg(pg_catalog.quote_ident(o.name) || '=' \
+           case when ic.reloptions is null then pg_catalog.pg_get_indexdef(i.indexrelid) \
+             else pg_catalog.replace(pg_catalog.pg_get_indexdef(i.indexrelid), ' WITH (' || (select pg_catalog.string_agg(pg_catalog.quote_ident(o.name) || '=' \
                || case when pg_catalog.quote_ident(o.value) = o.value then o.value else pg_catalog.quote_literal(o.value) end, ', ' order by o.at) \
                from (select pg_catalog.split_part(x, '=', 1) as name, pg_catalog.substr(x, pg_catalog.strpos(x, '=') + 1) as value, at \
-                 from pg_catalog.unnest(ic.reloptions) with ordinality u(x, at)) o) || ')', ' WITH ()'), '') as definition, \
+                 from pg_catalog.unnest(ic.reloptions) with ordinality u(x, at)) o) || ')', '') end as definition, \
            ic.reloptions as options, ts.spcname::text as tablespace, am.amname::text as _method, \
            i.indisclustered as clustered, i.indisreplident as replica_identity, \
            ic.relkind = 'i' and not (i.indisvalid and i.indisready) as invalid, i.indisunique as _unique, \
            array(select pg_catalog.format('%s=%s', a.attnum, a.attstattarget) from pg_catalog.pg_attribute a \
-             where a.attrelid = i.indexrelid and a.attstattarget >= 0 order by a.attnum) as statistics, \
+             where a.attrelid = i.indexrelid and i.indexprs is not null and a.attstattarget >= 0 order by a.attnum) as statistics, \
            case when pc.oid is not null then pg_catalog.format('%I.%I', pn.nspname, pc.relname) end as parent, \
            array[n.nspname::text, c.relname::text] as _table, c.relkind::text as _table_kind \
          from pg_catalog.pg_index i \

@@ -5,7 +5,6 @@ use crate::postgres::Connection;
 
 use super::super::model::Unmodelled;
 use super::address::Addresses;
-use super::text;
 
 /// Everything that the catalog knows of and that is no object, no part of one, not Postgres's and
 /// not an extension's. New kinds of a new server version show up here by themselves.
@@ -35,13 +34,15 @@ pub(super) async fn read(
             pairs.join(", ")
         ));
     }
-    let rows = connection.fetch(&parts.join(" union all "), &[]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Unmodelled {
-                kind: text(row, 0)?,
-                name: text(row, 1)?,
-            })
+    let mut found = Vec::new();
+    connection
+        .for_each(&parts.join(" union all "), |columns, row| {
+            found.push(Unmodelled {
+                kind: columns.text(row, 0)?.into(),
+                name: columns.text(row, 1)?.into(),
+            });
+            Ok(())
         })
-        .collect()
+        .await?;
+    Ok(found)
 }

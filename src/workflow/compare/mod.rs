@@ -131,8 +131,8 @@ impl<'a> Desk<'a> {
         to: &Side,
         options: &DiffOptions,
     ) -> Result<Difference> {
-        let a = options.filter.apply(self.read(from).await?);
-        let b = options.filter.apply(self.read(to).await?);
+        let (a, b) = self.read_both(from, to).await?;
+        let (a, b) = (options.filter.apply(a), options.filter.apply(b));
         let settled = self.settle(&a, &b, &options.renames).await?;
         let plan = schema::plan_after(&settled.done, &settled.after, &b);
         deny(&plan, &options.deny)?;
@@ -169,7 +169,12 @@ impl<'a> Desk<'a> {
     }
 
     /// Runs the renames that are meant on a database that is made to be `a`.
-    async fn settle(&mut self, a: &Schema, b: &Schema, decisions: &Decisions) -> Result<Settled> {
+    async fn settle<'s>(
+        &mut self,
+        a: &'s Schema,
+        b: &Schema,
+        decisions: &Decisions,
+    ) -> Result<Settled<'s>> {
         if !renames::is_needed(a, b, decisions) {
             return Ok(Settled::nothing(a));
         }
@@ -181,7 +186,7 @@ impl<'a> Desk<'a> {
             let empty = schema::read(&mut connection).await?;
             let present = schema::plan(&empty, a);
             run(&mut connection, &present, "the present schema").await?;
-            renames::settle(context, &mut connection, a.clone(), b, decisions).await
+            renames::settle(context, &mut connection, a, b, decisions).await
         }
         .await;
         connection.close().await;

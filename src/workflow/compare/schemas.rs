@@ -25,8 +25,8 @@ pub struct Dump {
 pub async fn dump(context: &Context, side: &Side, filter: &Filter) -> Result<Dump> {
     let mut desk = Desk::new(context);
     let result = async {
-        let schema = filter.apply(desk.read(side).await?);
-        let empty = desk.read(&Side::Empty).await?;
+        let (schema, empty) = desk.read_both(side, &Side::Empty).await?;
+        let schema = filter.apply(schema);
         let plan = schema::plan(&empty, &schema);
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         let mut sql = String::new();

@@ -98,29 +98,47 @@ impl fmt::Display for Side {
 impl Desk<'_> {
     /// The schema of a side, without the migration tool's own table.
     pub(in crate::workflow) async fn read(&mut self, side: &Side) -> Result<Schema> {
+        let place = self.place(side).await?;
+        read_at(&place, own_table(self.context)?.as_deref()).await
+    }
+
+    /// Both schemas, read at the same time where both stand.
+    pub(super) async fn read_both(&mut self, a: &Side, b: &Side) -> Result<(Schema, Schema)> {
+        let (a, b) = (self.place(a).await?, self.place(b).await?);
+        let table = own_table(self.context)?;
+        let other = table.clone();
+        let other = tokio::spawn(async move { read_at(&b, other.as_deref()).await });
+        let a = read_at(&a, table.as_deref()).await;
+        let b = other
+            .await
+            .map_err(|e| Error::failed(format!("reading a schema: {e}")))?;
+        Ok((a?, b?))
+    }
+
+    /// The database that is a side: one that stands, or a scratch database that is made to be it.
+    async fn place(&mut self, side: &Side) -> Result<Target> {
         match side {
             Side::Dev => {
                 let server = self.context.server().await?;
                 let maintenance = server.ensure_up(&self.context.events).await?;
-                let (target, _) = provision::dev_database(self.context, &maintenance).await?;
-                self.read_at(&target).await
+                Ok(provision::dev_database(self.context, &maintenance).await?.0)
             }
-            Side::Url(target) => self.read_at(target).await,
+            Side::Url(target) => Ok(target.clone()),
             Side::Baseline { to } => {
                 let scratch = self.clone_of_base().await?;
                 let mut tool = self.context.tool()?;
                 ready::apply(self.context, &mut tool, &scratch.target, to.as_deref()).await?;
-                self.read_at(&scratch.target).await
+                Ok(scratch.target)
             }
             Side::Wanted => {
                 let files = self.wanted_files()?;
                 let scratch = self.clone_of_base().await?;
-                self.load(&scratch, &files).await
+                load(&scratch, &files).await
             }
             Side::Files(path) => {
                 let files = schema_files(Some(path))?;
                 let scratch = self.empty().await?;
-                self.load(&scratch, &files).await
+                load(&scratch, &files).await
             }
             Side::Git {
                 revision,
@@ -129,21 +147,18 @@ impl Desk<'_> {
                 let checkout = git::checkout(&self.context.config().project.root, revision)?;
                 let files = schema_files(Some(&checkout.path(path)?))?;
                 let scratch = self.clone_of_base().await?;
-                self.load(&scratch, &files).await
+                load(&scratch, &files).await
             }
             Side::Git {
                 revision,
                 path: None,
             } => self.chain_as_of(revision).await,
-            Side::Empty => {
-                let scratch = self.empty().await?;
-                self.read_at(&scratch.target).await
-            }
+            Side::Empty => Ok(self.empty().await?.target),
         }
     }
 
     /// The chain as of a commit, replayed from the present base.
-    async fn chain_as_of(&mut self, revision: &str) -> Result<Schema> {
+    async fn chain_as_of(&mut self, revision: &str) -> Result<Target> {
         let root = &self.context.config().project.root;
         let checkout = git::checkout(root, revision)?;
         let mut migrations = self.context.migrations()?.clone();
@@ -152,13 +167,13 @@ impl Desk<'_> {
         let virtual_env = self.context.loaded.virtual_env.as_deref();
         let mut tool = MigrationTool::open(&migrations, virtual_env)?;
         ready::apply(self.context, &mut tool, &scratch.target, None).await?;
-        self.read_at(&scratch.target).await
+        Ok(scratch.target)
     }
 
     /// What stands there before the first migration.
     pub(super) async fn base(&mut self) -> Result<Schema> {
         let scratch = self.clone_of_base().await?;
-        self.read_at(&scratch.target).await
+        read_at(&scratch.target, own_table(self.context)?.as_deref()).await
     }
 
     async fn clone_of_base(&mut self) -> Result<Scratch> {
@@ -185,27 +200,38 @@ impl Desk<'_> {
             .hint("`devdb generate` compares the models; `devdb diff baseline FILE` a file")),
         }
     }
+}
 
-    async fn load(&self, scratch: &Scratch, files: &[PathBuf]) -> Result<Schema> {
-        let mut connection = postgres::connect(&scratch.target).await?;
-        let result = async {
-            for file in files {
-                provision::run_file(&mut connection, file).await?;
-            }
-            Ok(())
+async fn load(scratch: &Scratch, files: &[PathBuf]) -> Result<Target> {
+    let mut connection = postgres::connect(&scratch.target).await?;
+    let result = async {
+        for file in files {
+            provision::run_file(&mut connection, file).await?;
         }
-        .await;
-        connection.close().await;
-        result?;
-        self.read_at(&scratch.target).await
+        Ok(())
     }
+    .await;
+    connection.close().await;
+    result.map(|()| scratch.target.clone())
+}
 
-    async fn read_at(&self, target: &Target) -> Result<Schema> {
-        let mut connection = postgres::connect(target).await?;
-        let result = read_project(self.context, &mut connection).await;
-        connection.close().await;
-        result
-    }
+async fn read_at(target: &Target, own_table: Option<&str>) -> Result<Schema> {
+    let mut connection = postgres::connect(target).await?;
+    let result = read_without(&mut connection, own_table).await;
+    connection.close().await;
+    result
+}
+
+/// The table in which the project's tool keeps what is applied.
+fn own_table(context: &Context) -> Result<Option<String>> {
+    let Some(migrations) = &context.config().migrations else {
+        return Ok(None);
+    };
+    Ok(match migrations.tool {
+        Tool::Sqlx => Some(Sqlx::open(migrations)?.table().to_owned()),
+        Tool::Alembic => Some("alembic_version".to_owned()),
+        Tool::Command => None,
+    })
 }
 
 /// The schema without the table in which the tool keeps what is applied.
@@ -213,16 +239,12 @@ pub(in crate::workflow) async fn read_project(
     context: &Context,
     connection: &mut Connection,
 ) -> Result<Schema> {
-    let table = match &context.config().migrations {
-        Some(migrations) => match migrations.tool {
-            Tool::Sqlx => Some(Sqlx::open(migrations)?.table().to_owned()),
-            Tool::Alembic => Some("alembic_version".to_owned()),
-            Tool::Command => None,
-        },
-        None => None,
-    };
+    read_without(connection, own_table(context)?.as_deref()).await
+}
+
+async fn read_without(connection: &mut Connection, own_table: Option<&str>) -> Result<Schema> {
     let schema = schema::read(connection).await?;
-    let Some(table) = table else {
+    let Some(table) = own_table else {
         return Ok(schema);
     };
     let rows = connection
@@ -230,7 +252,7 @@ pub(in crate::workflow) async fn read_project(
             "select n.nspname::text, c.relname::text from pg_catalog.pg_class c \
              join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
              where c.oid = pg_catalog.to_regclass($1)",
-            &[&table],
+            &[table],
         )
         .await?;
     let Some(row) = rows.first() else {

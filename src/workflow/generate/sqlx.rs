@@ -140,20 +140,20 @@ async fn read(context: &Context, scratch: &Scratch) -> Result<Schema> {
 
 /// Runs the renames that are meant on a clone of the baseline; where nothing looks like one, there
 /// is nothing to run.
-async fn settle(
+async fn settle<'a>(
     context: &Context,
     workshop: &mut Workshop,
     head: &Scratch,
-    from: &Schema,
+    from: &'a Schema,
     to: &Schema,
     decisions: &Decisions,
-) -> Result<Settled> {
+) -> Result<Settled<'a>> {
     if !renames::is_needed(from, to, decisions) {
         return Ok(Settled::nothing(from));
     }
     let clone = workshop.make("renames", &head.name).await?;
     in_session(&clone, async |connection| {
-        renames::settle(context, connection, from.clone(), to, decisions).await
+        renames::settle(context, connection, from, to, decisions).await
     })
     .await
 }
