@@ -251,6 +251,10 @@ impl Rules for Columns {
         if from.text("identity").is_some() && to.text("identity").is_none() {
             steps.push(exclusive(alter("DROP IDENTITY")));
         }
+        let shrinks = sequences::outgrows(from, to);
+        if shrinks {
+            sequences::alter_identity(cx, from, to, &mut steps);
+        }
         let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
         if (changed.any(&["type", "collation"]) || retyped) && !inherited {
             if from.flag("_in_key") {
@@ -265,7 +269,9 @@ impl Rules for Columns {
         let null_inherited =
             parent.as_ref().is_some_and(|p| p.kind() == Kind::Column) && follows(&["not_null"]);
         nullability(cx, from, to, changed, null_inherited, &mut steps);
-        sequences::alter_identity(cx, from, to, &mut steps);
+        if !shrinks {
+            sequences::alter_identity(cx, from, to, &mut steps);
+        }
         steps.extend(sequences::identity_persistence(cx, Some(from), to));
         storage(cx, Some(from), to, &mut steps);
         let options =

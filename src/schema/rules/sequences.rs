@@ -119,6 +119,19 @@ pub(super) fn identity_options(column: &Object) -> String {
     }
 }
 
+/// Whether how an identity column counts now does not fit its new type.
+pub(super) fn outgrows(from: &Object, to: &Object) -> bool {
+    let (low, high) = bounds(to.get("sequence_type"));
+    let own = bounds(from.get("sequence_type"));
+    let fits = |name: &str, own: i64| {
+        let bound = number(from, name);
+        bound == own || (low..=high).contains(&bound)
+    };
+    from.text("identity").is_some()
+        && to.text("identity").is_some()
+        && !(fits("minvalue", own.0) && fits("maxvalue", own.1))
+}
+
 /// Adds identity, or alters how it counts. Taking it away is the column's own first step.
 pub(super) fn alter_identity(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
     let Some(identity) = to.text("identity") else {

@@ -280,6 +280,10 @@ fn attach(cx: &Context, table: &Object) -> Step {
         .extend(cx.to.parts(parent_id, Kind::Column).map(|o| o.id.clone()));
     let indexes = cx.wanted_dependents(&table.id).map(|o| o.id.clone());
     step.needs.extend(indexes.filter(is_index));
+    if cx.stays(&table.id) {
+        let message = format!("fails where a row of {} is outside of its bounds", table.id);
+        step = step.hazard(HazardKind::DependsOnRows, message);
+    }
     step
 }
 
