@@ -134,6 +134,11 @@ pub(super) trait Rules: Sync {
         true
     }
 
+    /// What must go as well when it goes: Postgres does not let it go alone.
+    fn holder(&self, _cx: &Context, _object: &Object) -> Option<Id> {
+        None
+    }
+
     /// Whether its making, and before that its dropping, has to mind what it needs here.
     fn waits_for(&self, _object: &Object, _need: &Id) -> bool {
         true
