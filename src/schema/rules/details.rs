@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::expand::Context;
-use super::super::model::{Kind, Object, Schema, Value};
+use super::super::model::{Id, Kind, Object, Schema, Value};
 use super::super::plan::Step;
 use super::super::text;
 use super::of;
@@ -12,13 +12,21 @@ use super::of;
 /// it stands, or nothing where it has just been made.
 pub(in super::super) fn details(cx: &Context, from: Option<&Object>, to: &Object) -> Vec<Step> {
     let mut steps = Vec::new();
-    steps.extend(owner(cx, from, to));
+    // A sequence that a column owns has the owner of its table.
+    if to.text("owned_by").is_none() {
+        steps.extend(owner(cx, from, to));
+    }
     steps.extend(comment(from, to));
     grants(cx, from, to, &mut steps);
     steps
 }
 
-fn owner(cx: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
+/// Stands for an object's having its owner.
+pub(super) fn owned(id: &Id) -> Id {
+    id.beside(id.kind(), &format!("{}\u{1}owned", id.part()))
+}
+
+pub(super) fn owner(cx: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
     let wanted = to.text("owner")?;
     let present = match from {
         Some(from) => from.get("owner"),
@@ -30,7 +38,9 @@ fn owner(cx: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
     }
     let target = of(to.id.kind()).target(to);
     let sql = format!("ALTER {target} OWNER TO {}", text::role(wanted));
-    Some(Step::detail(&to.id, sql))
+    let mut step = Step::detail(&to.id, sql);
+    step.makes.push(owned(&to.id));
+    Some(step)
 }
 
 fn comment(from: Option<&Object>, to: &Object) -> Option<Step> {

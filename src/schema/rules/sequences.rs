@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::Step;
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only};
+use super::{Alter, Changed, Loss, Rules, alter_only, details};
 
 pub(in super::super) struct Sequences;
 
@@ -196,10 +196,18 @@ fn owner_column(sequence: &Object) -> Option<Id> {
     }
 }
 
-fn owned_by(sequence: &Object) -> Step {
+/// Only a column of a table with the same owner can own it.
+fn owned_by(cx: &Context, from: Option<&Object>, sequence: &Object) -> Vec<Step> {
     let owner = sequence.text("owned_by").unwrap_or("NONE");
     let sql = format!("ALTER SEQUENCE {} OWNED BY {owner}", sequence.id.path());
-    Step::detail(&sequence.id, sql).needing(owner_column(sequence))
+    let column = owner_column(sequence);
+    let table = column.iter().map(|column| column.beside(Kind::Table, ""));
+    let step = Step::detail(&sequence.id, sql)
+        .needing(table.map(|table| details::owned(&table)))
+        .needing(column.clone());
+    let mut steps: Vec<Step> = details::owner(cx, from, sequence).into_iter().collect();
+    steps.push(step);
+    steps
 }
 
 impl Rules for Sequences {
@@ -222,9 +230,9 @@ impl Rules for Sequences {
         !matches!(need.kind(), Kind::Column | Kind::Table)
     }
 
-    fn finish(&self, _: &Context, sequence: &Object) -> Vec<Step> {
+    fn finish(&self, cx: &Context, sequence: &Object) -> Vec<Step> {
         if sequence.text("owned_by").is_some() {
-            vec![owned_by(sequence)]
+            owned_by(cx, None, sequence)
         } else {
             Vec::new()
         }
@@ -262,7 +270,7 @@ impl Rules for Sequences {
             ));
         }
         if moves && to.text("owned_by").is_some() {
-            steps.push(owned_by(to));
+            steps.extend(owned_by(cx, Some(from), to));
         }
         Alter::Steps(steps)
     }
