@@ -34,7 +34,7 @@ impl Rules for Tables {
                     let name = text::ident(column.id.part());
                     parts.push((position, format!("{name} WITH OPTIONS{attributes}")));
                 }
-            } else if partition || column.flag("_local") || column.text("expression").is_some() {
+            } else if columns::is_named(table, column) {
                 parts.push((position, columns::clause(cx, column)));
             }
         }
