@@ -4,7 +4,9 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, columns, indexes, tables};
+use super::{
+    Alter, Changed, Loss, Rules, alter_only, alter_table, carry, columns, indexes, tables,
+};
 
 pub(in super::super) struct Constraints;
 
@@ -107,6 +109,7 @@ impl Rules for Constraints {
             step = step.locking(LockMode::ShareRowExclusive, &table);
             if let [schema, name] = constraint.list("_references") {
                 let referenced = Id::new(Kind::Table, schema, name, "");
+                step.needs.push(carry::filled(&referenced));
                 step = step.locking(LockMode::ShareRowExclusive, &referenced);
             }
         } else {

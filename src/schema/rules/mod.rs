@@ -3,6 +3,7 @@
 //! Rules write SQL for one object at a time. What must happen to others because of it is worked
 //! out in `expand`, and the order in `order`; neither knows a kind.
 
+mod carry;
 mod columns;
 mod constraints;
 mod defaults;

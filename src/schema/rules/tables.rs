@@ -5,7 +5,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{Action, HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, columns, constraints};
+use super::{Alter, Changed, Loss, Rules, carry, columns, constraints};
 
 pub(in super::super) struct Tables;
 
@@ -79,8 +79,11 @@ impl Rules for Tables {
         steps
     }
 
-    fn finish(&self, _: &Context, table: &Object) -> Vec<Step> {
+    fn finish(&self, cx: &Context, table: &Object) -> Vec<Step> {
         let mut steps = Vec::new();
+        if carry::is_carried(cx, &table.id) {
+            steps.extend(carry::fill(cx, &table.id));
+        }
         security(None, table, &mut steps);
         if let Some(identity) = table.text("replica_identity") {
             steps.push(Step::detail(
@@ -97,6 +100,11 @@ impl Rules for Tables {
     fn drop(&self, cx: &Context, table: &Object) -> Vec<Step> {
         let step = Step::drop(&table.id, format!("DROP {}", self.target(table)))
             .locking(LockMode::AccessExclusive, &table.id);
+        if carry::is_carried(cx, &table.id) {
+            let losses = carry::losses(cx, &table.id).into_iter();
+            let step = losses.fold(step, |step, loss| step.hazard(HazardKind::DataLoss, loss));
+            return vec![carry::keep(cx, &table.id), step];
+        }
         // The rows of a partitioned table are in its partitions, which may stay.
         let mut dependents = cx.dependents(&table.id);
         let empty = match table.get("form") {
