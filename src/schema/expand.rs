@@ -81,6 +81,10 @@ impl<'a> Context<'a> {
                 for (dependent, _) in dependents {
                     self.lose(dependent, id, todo);
                 }
+                let old = self.from.get(id);
+                if let Some(holder) = old.and_then(|old| rules::of(id.kind()).holder(self, old)) {
+                    self.rebuild(&holder, todo);
+                }
             }
             Some(Fate::Alter) => {
                 let (Some(old), Some(new)) = (self.from.get(id), self.to.get(id)) else {
@@ -241,10 +245,10 @@ impl<'a> Context<'a> {
         let mut id = object.id.clone();
         let mut seen = BTreeSet::from([id.clone()]);
         'up: while let Some(object) = self.from.get(&id) {
-            if self.is_apart(&id) {
-                break;
-            }
-            for need in object.needs.iter().filter(|need| need.auto) {
+            // Apart from its whole, it still goes with what it was inherited from.
+            let apart = self.is_apart(&id);
+            let needs = object.needs.iter().filter(|need| need.auto);
+            for need in needs.filter(|need| !apart || need.id.kind() == id.kind()) {
                 let goes = rules::of(id.kind()).goes_with(self, object, &need.id);
                 if goes && self.destroyed(&need.id) && seen.insert(need.id.clone()) {
                     id = need.id.clone();

@@ -30,7 +30,12 @@ pub(super) fn order(
             waiting[next] += 1;
         }
     }
-    let ranks: Vec<Rank> = steps.iter().enumerate().map(|(i, s)| rank(i, s)).collect();
+    let runs = running(&steps, needs);
+    let ranks: Vec<Rank> = steps
+        .iter()
+        .enumerate()
+        .map(|(i, step)| rank(i, step, runs[i]))
+        .collect();
     let mut ready: BinaryHeap<Reverse<(&Rank, usize)>> = BinaryHeap::new();
     let mut done = vec![false; steps.len()];
     ready.extend(
@@ -77,15 +82,55 @@ pub(super) fn order(
 /// then by kind and name, then as the rules gave them.
 type Rank = (u8, u16, Id, usize);
 
-fn rank(index: usize, step: &Step) -> Rank {
+fn rank(index: usize, step: &Step, runs: bool) -> Rank {
     let kind = step.kind() as u16;
     let (phase, place) = match step.action {
         // Privileges by default must not change while things are made.
-        _ if step.kind() == Kind::DefaultPrivileges => (2, kind),
+        _ if step.kind() == Kind::DefaultPrivileges => (3, kind),
         Action::Drop => (0, u16::MAX - kind),
+        _ if runs => (2, kind),
         _ => (1, kind),
     };
     (phase, place, step.object.clone(), index)
+}
+
+/// Which steps run a routine that this plan makes, rather than only speak of it. What its body
+/// uses is text to Postgres: all that can come before such a step has to.
+fn running(steps: &[Step], needs: &dyn Fn(&Id) -> Vec<Id>) -> Vec<bool> {
+    let is_routine = |kind| matches!(kind, Kind::Function | Kind::Procedure | Kind::Aggregate);
+    let routines: HashSet<&Id> = steps
+        .iter()
+        .filter(|step| step.action != Action::Drop && is_routine(step.kind()))
+        .map(|step| &step.object)
+        .collect();
+    // What is known to lead to none of them.
+    let mut clear: HashSet<Id> = HashSet::new();
+    let mut reaches = |step: &Step| {
+        let mut seen: HashSet<Id> = HashSet::new();
+        let mut todo = step.needs.clone();
+        while let Some(id) = todo.pop() {
+            if routines.contains(&id) {
+                return true;
+            }
+            if !clear.contains(&id) && seen.insert(id.clone()) {
+                todo.extend(needs(&id));
+            }
+        }
+        clear.extend(seen);
+        false
+    };
+    let evaluates = |step: &Step| {
+        let kinds = [
+            Kind::DomainConstraint,
+            Kind::Column,
+            Kind::Constraint,
+            Kind::Index,
+            Kind::MaterializedView,
+        ];
+        step.action != Action::Drop && kinds.contains(&step.kind())
+    };
+    let run = |step| !routines.is_empty() && evaluates(step) && reaches(step);
+    steps.iter().map(run).collect()
 }
 
 /// For each step, the steps that must come later.

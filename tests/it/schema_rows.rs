@@ -244,3 +244,26 @@ async fn what_is_not_modelled_is_named() {
     let names: Vec<String> = read.unmodelled.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["type public.mybase"]);
 }
+
+#[tokio::test]
+async fn a_table_keeps_its_rows_when_it_becomes_partitioned_and_back() {
+    let plain = "create table m(id int generated always as identity primary key, v text, old int)";
+    let parts = "create table m(id int generated always as identity, v varchar(9), primary key (id)) \
+                 partition by range (id); \
+                 create table m1 partition of m for values from (minvalue) to (2); \
+                 create table m2 partition of m for values from (2) to (maxvalue)";
+    let rows_in = "insert into m(v) values ('a'), ('b')";
+    for (name, a, b) in [("parted", plain, parts), ("parted_back", parts, plain)] {
+        let (_database, mut session, plan) = go(name, a, rows_in, b).await;
+        let found = rows(&mut session, "select id, v from m").await;
+        assert_eq!(found, "(1,a) (2,b)");
+        session
+            .execute("insert into m(v) values ('c')")
+            .await
+            .unwrap();
+        assert_eq!(rows(&mut session, "select max(id) from m").await, "(3)");
+        let lost = hazards(&plan, HazardKind::DataLoss);
+        let wanted: &[&str] = if a == plain { &["table public.m"] } else { &[] };
+        assert_eq!(lost, wanted, "the values of `old`, and nothing else");
+    }
+}

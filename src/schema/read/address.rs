@@ -70,6 +70,13 @@ impl Addresses {
         }
     }
 
+    /// Whether it is what a partition has of something on its parent, and no object itself: it
+    /// goes with its table, and the whole stays.
+    fn is_on_partition(&self, address: Address) -> bool {
+        !self.objects.contains_key(&address)
+            && matches!(self.inside.get(&address), Some((Inside::Partition, _)))
+    }
+
     /// Catalog and oid of what is known to be there, and to nobody here.
     pub fn unknown(&self) -> &BTreeSet<(u32, u32)> {
         &self.unknown
@@ -147,6 +154,9 @@ pub(super) async fn resolve(
             from.class,
             class::PUBLICATION_REL | class::PUBLICATION_NAMESPACE | class::AMOP | class::AMPROC
         );
+        if addresses.is_on_partition(from) {
+            continue;
+        }
         let (Some(from), Some(to)) = (addresses.find(from), addresses.find(to)) else {
             continue;
         };

@@ -210,7 +210,7 @@ fn constraints(version: u32) -> String {
              where a.attrelid = k.conindid and k.contype = 'x' and a.attstattarget >= 0) as index_statistics, \
            case when k.contype in ('p', 'u', 'x') then (select d.description from pg_catalog.pg_description d \
              where d.objoid = k.conindid and d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0) end as index_comment, \
-           case when k.contype <> 'f' and pk.conname is not null then pg_catalog.format('%I.%I', pn.nspname, pk.conname) end as parent, \
+           case when pi.oid is not null then pg_catalog.format('%I.%I', pn.nspname, pi.relname) end as parent, \
            array[n.nspname::text, c.relname::text] as _table, \
            k.contype = 'f' and k.conparentid <> 0 or k.contype = 'c' and k.coninhcount > 0 as _inherited, k.conislocal as _local, \
            case when k.conkey[2] is null \
@@ -225,7 +225,9 @@ fn constraints(version: u32) -> String {
          left join pg_catalog.pg_class ic on ic.oid = i.indexrelid \
          left join pg_catalog.pg_tablespace ts on ts.oid = ic.reltablespace \
          left join pg_catalog.pg_constraint pk on pk.oid = k.conparentid \
-         left join pg_catalog.pg_namespace pn on pn.oid = pk.connamespace \
+         left join pg_catalog.pg_inherits h on h.inhrelid = i.indexrelid \
+         left join pg_catalog.pg_class pi on pi.oid = h.inhparent \
+         left join pg_catalog.pg_namespace pn on pn.oid = pi.relnamespace \
          left join pg_catalog.pg_class fc on fc.oid = k.confrelid \
          left join pg_catalog.pg_namespace fn on fn.oid = fc.relnamespace \
          where k.contype in ('p', 'u', 'c', 'f', 'x') \

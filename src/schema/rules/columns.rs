@@ -77,8 +77,57 @@ fn not_null_name<'a>(cx: &Context, column: &'a Object) -> Option<&'a str> {
     column.text(name)
 }
 
+fn default_of(column: &Id) -> Id {
+    column.beside(Kind::Default, column.part())
+}
+
+/// Whether the statement that makes its table names it.
+pub(super) fn is_named(table: &Object, column: &Object) -> bool {
+    tables::is_partition(table)
+        || table.text("of_type").is_some()
+        || column.flag("_local")
+        || column.text("expression").is_some()
+}
+
+/// Whether it is made without a word of its own: by INHERITS, by its parent's statement, or by
+/// the one of its table's type.
+fn is_unsaid(cx: &Context, column: &Object) -> bool {
+    match Columns.maker(cx, column) {
+        Some(maker) if maker.kind() == Kind::Table => {
+            cx.to.get(&maker).is_some_and(|t| !is_named(t, column))
+        }
+        Some(_) => true,
+        None => false,
+    }
+}
+
+/// The columns of other tables that it comes from.
+fn parents<'a>(cx: &Context<'a>, column: &'a Object) -> impl Iterator<Item = &'a Object> {
+    let needs = column.needs.iter().map(|need| &need.id);
+    let to = cx.to;
+    needs
+        .filter(|id| is_elsewhere(id, &column.id))
+        .filter_map(|id| to.get(id))
+}
+
+/// Whether its default comes with it: named in the same statement, or taken over from the one
+/// that its parent has then.
+pub(super) fn brings_default(cx: &Context, column: &Object, default: &Object) -> bool {
+    let table = table_id(&column.id);
+    if !is_unsaid(cx, column) {
+        return true;
+    }
+    cx.created(&table)
+        && parents(cx, column).any(|parent| {
+            let id = default_of(&parent.id);
+            let same = |o: &Object| o.text("definition") == default.text("definition");
+            cx.to.get(&id).is_some_and(same)
+                && (cx.created(&table_id(&parent.id)) || cx.from.get(&id).is_some_and(same))
+        })
+}
+
 fn inline_default<'a>(cx: &Context<'a>, column: &Object) -> Option<&'a Object> {
-    let id = column.id.beside(Kind::Default, column.id.part());
+    let id = default_of(&column.id);
     let default = cx.to.get(&id)?;
     (cx.created(&id) && !cx.is_apart(&id)).then_some(default)
 }
@@ -173,16 +222,25 @@ impl Rules for Columns {
 
     fn finish(&self, cx: &Context, column: &Object) -> Vec<Step> {
         let mut steps = Vec::new();
-        // The parent's statement or the type's says nothing about null.
-        let typed =
-            from_parent(cx, column).is_some_and(|p| p.kind() == Kind::Attribute && cx.created(&p));
-        if typed && column.flag("not_null") {
-            let sql = format!(
-                "{} ALTER COLUMN {} SET NOT NULL",
-                alter_table(cx, &column.id),
-                text::ident(column.id.part())
-            );
-            steps.push(Step::detail(&column.id, sql));
+        if is_unsaid(cx, column) {
+            let parents: Vec<&Object> = parents(cx, column).collect();
+            let alter = |what: &str| {
+                let alter = alter_only(cx, &column.id);
+                let name = text::ident(column.id.part());
+                Step::detail(&column.id, format!("{alter} ALTER COLUMN {name} {what}"))
+            };
+            if column.flag("not_null") && !parents.iter().any(|p| p.flag("not_null")) {
+                steps.push(alter("SET NOT NULL"));
+            }
+            let has_default = |o: &Object| {
+                let id = default_of(&o.id);
+                cx.to.contains(&id) || cx.from.contains(&id)
+            };
+            let plain = column.text("expression").is_none();
+            let none = plain && !cx.to.contains(&default_of(&column.id));
+            if none && parents.iter().any(|p| has_default(p)) {
+                steps.push(alter("DROP DEFAULT"));
+            }
         }
         storage(cx, None, column, &mut steps);
         steps.extend(sequences::identity_persistence(cx, None, column));
@@ -251,6 +309,10 @@ impl Rules for Columns {
         if from.text("identity").is_some() && to.text("identity").is_none() {
             steps.push(exclusive(alter("DROP IDENTITY")));
         }
+        let shrinks = sequences::outgrows(from, to);
+        if shrinks {
+            sequences::alter_identity(cx, from, to, &mut steps);
+        }
         let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
         if (changed.any(&["type", "collation"]) || retyped) && !inherited {
             if from.flag("_in_key") {
@@ -265,7 +327,9 @@ impl Rules for Columns {
         let null_inherited =
             parent.as_ref().is_some_and(|p| p.kind() == Kind::Column) && follows(&["not_null"]);
         nullability(cx, from, to, changed, null_inherited, &mut steps);
-        sequences::alter_identity(cx, from, to, &mut steps);
+        if !shrinks {
+            sequences::alter_identity(cx, from, to, &mut steps);
+        }
         steps.extend(sequences::identity_persistence(cx, Some(from), to));
         storage(cx, Some(from), to, &mut steps);
         let options =

@@ -4,7 +4,9 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, columns, indexes, tables};
+use super::{
+    Alter, Changed, Loss, Rules, alter_only, alter_table, carry, columns, indexes, tables,
+};
 
 pub(in super::super) struct Constraints;
 
@@ -16,7 +18,32 @@ fn has_index(constraint: &Object) -> bool {
 pub(super) fn is_inline(cx: &Context, constraint: &Object) -> bool {
     let table = constraint.id.beside(Kind::Table, "");
     let ready = !constraint.flag("not_valid") && constraint.text("tablespace").is_none();
-    cx.created(&table) && !cx.is_apart(&constraint.id) && ready
+    cx.created(&table)
+        && !cx.is_apart(&constraint.id)
+        && ready
+        && key_from_parent(cx, constraint).is_none()
+}
+
+/// What gives a partition a foreign key of its parent's, under the parent's name: being attached,
+/// or, where the parent gets it later, the parent's own statement.
+pub(super) fn key_from_parent(cx: &Context, constraint: &Object) -> Option<Id> {
+    let table = constraint.id.beside(Kind::Table, "");
+    if constraint.get("form") != "foreign key" || !constraint.flag("_inherited") {
+        return None;
+    }
+    let mut needs = constraint.needs.iter().filter(|need| need.auto);
+    let parent = needs.find(|need| {
+        need.id.kind() == Kind::Constraint && need.id.part() == constraint.id.part()
+    })?;
+    if !tables::is_attached_anew(cx, &table) {
+        return None;
+    }
+    match cx.to.get(&parent.id) {
+        Some(key) if cx.created(&key.id) && !is_inline(cx, key) => {
+            Some(key_from_parent(cx, key).unwrap_or_else(|| key.id.clone()))
+        }
+        _ => Some(tables::attached(&table)),
+    }
 }
 
 /// `CONSTRAINT name CHECK (…)`
@@ -54,6 +81,9 @@ impl Rules for Constraints {
         if is_inline(cx, constraint) {
             return Some(constraint.id.beside(Kind::Table, ""));
         }
+        if let Some(maker) = key_from_parent(cx, constraint) {
+            return Some(maker);
+        }
         columns::from_parent(cx, constraint).filter(|parent| {
             cx.created(parent) && !constraint.flag("_local") && !has_index(constraint)
         })
@@ -72,9 +102,14 @@ impl Rules for Constraints {
             .needing(tables::unlinked_children(cx, &table));
         let new_table = cx.created(&table);
         if constraint.get("form") == "foreign key" {
+            let needs = constraint.needs.iter().map(|need| &need.id);
+            let indexes = needs.filter(|id| matches!(id.kind(), Kind::Index | Kind::Constraint));
+            step.needs.extend(indexes.map(indexes::complete));
+            step.needs.extend(tables::partitions_attached(cx, &table));
             step = step.locking(LockMode::ShareRowExclusive, &table);
             if let [schema, name] = constraint.list("_references") {
                 let referenced = Id::new(Kind::Table, schema, name, "");
+                step.needs.push(carry::filled(&referenced));
                 step = step.locking(LockMode::ShareRowExclusive, &referenced);
             }
         } else {
@@ -103,20 +138,41 @@ impl Rules for Constraints {
             indexes::settings(cx, None, constraint, &path, "index_options", &mut steps);
             index_details(None, constraint, &path, &mut steps);
         }
+        // Its parent's statement speaks of the parent only.
+        let parent = columns::from_parent(cx, constraint).filter(|parent| cx.created(parent));
+        let unchecked = |id: &Id| cx.to.get(id).is_some_and(|parent| parent.flag("not_valid"));
+        if parent.is_some_and(|id| unchecked(&id)) && !constraint.flag("not_valid") {
+            let sql = format!(
+                "{} VALIDATE CONSTRAINT {}",
+                alter_table(cx, &constraint.id),
+                text::ident(constraint.id.part())
+            );
+            steps.push(Step::detail(&constraint.id, sql));
+        }
         if let Some(parent) = constraint.text("parent") {
-            steps.push(attach(constraint, parent));
+            let table = constraint.id.beside(Kind::Table, "");
+            let path = index_path(&constraint.id);
+            steps.push(indexes::attach(cx, constraint, &path, parent, &table));
         }
         steps
     }
 
+    fn holder(&self, cx: &Context, constraint: &Object) -> Option<Id> {
+        indexes::holder(cx, constraint, &constraint.id.beside(Kind::Table, ""))
+    }
+
     fn goes_with(&self, cx: &Context, constraint: &Object, whole: &Id) -> bool {
         let table = constraint.id.beside(Kind::Table, "");
-        whole.kind() != Kind::Constraint
-            || !tables::leaves(cx, &table, &whole.beside(Kind::Table, ""))
+        match whole.kind() {
+            Kind::Constraint => !tables::leaves(cx, &table, &whole.beside(Kind::Table, "")),
+            Kind::Index if constraint.text("parent").is_some() => !tables::is_unlinked(cx, &table),
+            _ => true,
+        }
     }
 
     fn loss(&self, cx: &Context, constraint: &Object, lost: &Id) -> Loss {
-        if lost.kind() == Kind::Constraint && !self.goes_with(cx, constraint, lost) {
+        let parent = matches!(lost.kind(), Kind::Index | Kind::Constraint);
+        if parent && !self.goes_with(cx, constraint, lost) {
             Loss::Alter
         } else {
             Loss::Rebuild
@@ -196,7 +252,7 @@ impl Rules for Constraints {
             .text("parent")
             .filter(|_| changed.has("parent") || unlinked)
         {
-            steps.push(attach(to, parent));
+            steps.push(indexes::attach(cx, to, &path, parent, &table));
         }
         Alter::Steps(steps)
     }
@@ -215,20 +271,4 @@ fn index_details(from: Option<&Object>, to: &Object, path: &str, steps: &mut Vec
             format!("COMMENT ON INDEX {path} IS {comment}"),
         ));
     }
-}
-
-/// Makes the index of a partition part of its parent's. Done already where both are made with
-/// their tables, by attaching those; and then once more does no harm.
-fn attach(constraint: &Object, parent: &str) -> Step {
-    let table = constraint.id.beside(Kind::Table, "");
-    // The parent's constraint has the name of its index, and lives in the parent's schema.
-    let sql = format!(
-        "ALTER INDEX {parent} ATTACH PARTITION {}",
-        index_path(&constraint.id)
-    );
-    let parents = constraint.needs.iter().map(|need| need.id.clone());
-    let parents: Vec<Id> = parents.filter(|id| id.kind() == Kind::Constraint).collect();
-    Step::detail(&constraint.id, sql)
-        .needing(parents)
-        .needing([tables::attached(&table)])
 }

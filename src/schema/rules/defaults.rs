@@ -4,17 +4,17 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{Action, Step};
 use super::super::text;
-use super::columns::Columns;
-use super::{Alter, Changed, Rules, alter_only};
+use super::{Alter, Changed, Rules, alter_only, columns};
 
 pub(in super::super) struct Defaults;
 
 impl Rules for Defaults {
     fn maker(&self, cx: &Context, default: &Object) -> Option<Id> {
         let column = default.id.beside(Kind::Column, default.id.part());
-        (cx.created(&column) && !cx.is_apart(&default.id)
-            // What a parent's statement makes has the parent's default, or none.
-            && cx.to.get(&column).is_some_and(|c| Columns.maker(cx, c).is_none_or(|m| m.kind() == Kind::Table)))
+        let object = cx.to.get(&column)?;
+        (cx.created(&column)
+            && !cx.is_apart(&default.id)
+            && columns::brings_default(cx, object, default))
         .then_some(column)
     }
 

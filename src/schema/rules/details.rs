@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::expand::Context;
-use super::super::model::{Kind, Object, Schema, Value};
+use super::super::model::{Id, Kind, Object, Schema, Value};
 use super::super::plan::Step;
 use super::super::text;
 use super::of;
@@ -12,13 +12,21 @@ use super::of;
 /// it stands, or nothing where it has just been made.
 pub(in super::super) fn details(cx: &Context, from: Option<&Object>, to: &Object) -> Vec<Step> {
     let mut steps = Vec::new();
-    steps.extend(owner(cx, from, to));
+    // A sequence that a column owns has the owner of its table.
+    if to.text("owned_by").is_none() {
+        steps.extend(owner(cx, from, to));
+    }
     steps.extend(comment(from, to));
     grants(cx, from, to, &mut steps);
     steps
 }
 
-fn owner(cx: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
+/// Stands for an object's having its owner.
+pub(super) fn owned(id: &Id) -> Id {
+    id.beside(id.kind(), &format!("{}\u{1}owned", id.part()))
+}
+
+pub(super) fn owner(cx: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
     let wanted = to.text("owner")?;
     let present = match from {
         Some(from) => from.get("owner"),
@@ -30,7 +38,9 @@ fn owner(cx: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
     }
     let target = of(to.id.kind()).target(to);
     let sql = format!("ALTER {target} OWNER TO {}", text::role(wanted));
-    Some(Step::detail(&to.id, sql))
+    let mut step = Step::detail(&to.id, sql);
+    step.makes.push(owned(&to.id));
+    Some(step)
 }
 
 fn comment(from: Option<&Object>, to: &Object) -> Option<Step> {
@@ -180,7 +190,8 @@ fn grants(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step
             Some(option) => has[*privilege] && !option,
         };
         let taken: Vec<&String> = has.keys().filter(revoke).collect();
-        if wants.is_empty() && !has.is_empty() && kind != Kind::Column {
+        let all = wants.is_empty() && !has.is_empty() && !is_column(kind);
+        if all {
             push(
                 to,
                 &mut revokes,
@@ -199,6 +210,10 @@ fn grants(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step
                 role,
                 "",
             );
+        }
+        if !taken.is_empty() && from.is_some() {
+            let taken = |privilege: &String| all || taken.contains(&privilege);
+            again_on_columns(cx, to, role, taken, &mut gives);
         }
         for option in [false, true] {
             let given: Vec<&str> = wants
@@ -224,16 +239,57 @@ fn grants(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step
     steps.append(&mut gives);
 }
 
+/// What is taken on a whole relation is taken on its columns as well: those that keep it get it
+/// once more.
+fn again_on_columns(
+    cx: &Context,
+    relation: &Object,
+    role: &str,
+    taken: impl Fn(&String) -> bool,
+    steps: &mut Vec<Step>,
+) {
+    for kind in [Kind::Column, Kind::ViewColumn] {
+        for column in cx.to.parts(&relation.id, kind) {
+            let Some(present) = cx.from.get(&column.id).filter(|_| cx.stays(&column.id)) else {
+                continue;
+            };
+            let (has, wants) = (
+                grants_of(present, cx.from.version),
+                grants_of(column, cx.to.version),
+            );
+            let (Some(has), Some(wants)) = (has.get(role), wants.get(role)) else {
+                continue;
+            };
+            for (privilege, option) in wants {
+                if taken(privilege) && has.contains_key(privilege) {
+                    let list = privileges(column, std::iter::once(privilege.as_str()));
+                    let with = if *option { " WITH GRANT OPTION" } else { "" };
+                    push(
+                        column,
+                        steps,
+                        &format!("GRANT {list} ON {}", on(column)),
+                        "TO",
+                        role,
+                        with,
+                    );
+                }
+            }
+        }
+    }
+}
+
 fn push(object: &Object, steps: &mut Vec<Step>, what: &str, word: &str, role: &str, end: &str) {
     let sql = format!("{what} {word} {}{end}", text::role(role));
     steps.push(Step::detail(&object.id, sql));
 }
 
+fn is_column(kind: Kind) -> bool {
+    matches!(kind, Kind::Column | Kind::ViewColumn)
+}
+
 fn on(object: &Object) -> String {
     match object.id.kind() {
-        Kind::Column | Kind::ViewColumn => {
-            format!("TABLE {}", super::relation_path(&object.id))
-        }
+        kind if is_column(kind) => format!("TABLE {}", super::relation_path(&object.id)),
         kind => of(kind).grant_target(object),
     }
 }
@@ -241,7 +297,7 @@ fn on(object: &Object) -> String {
 /// `SELECT, INSERT`, for columns `SELECT (a), INSERT (a)`.
 fn privileges<'a>(object: &Object, list: impl Iterator<Item = &'a str>) -> String {
     let column = match object.id.kind() {
-        Kind::Column | Kind::ViewColumn => format!(" ({})", text::ident(object.id.part())),
+        kind if is_column(kind) => format!(" ({})", text::ident(object.id.part())),
         _ => String::new(),
     };
     let list: Vec<String> = list.map(|p| format!("{p}{column}")).collect();

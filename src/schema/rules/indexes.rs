@@ -20,6 +20,10 @@ impl Rules for Indexes {
         let table = table_of(index);
         let sql = with_parameters(index);
         let mut step = Step::create(&index.id, sql).locking(LockMode::Share, &table);
+        // What is there when a partition is attached may be taken for a part of the parent's.
+        if index.text("parent").is_none() {
+            step.needs.push(tables::attached(&table));
+        }
         if !cx.created(&table) {
             let message = format!("{table} cannot be written to while the index is built");
             step = step.hazard(HazardKind::IndexBuild, message);
@@ -36,7 +40,7 @@ impl Rules for Indexes {
         let path = index.id.path();
         settings(cx, None, index, &path, "", &mut steps);
         if let Some(parent) = index.text("parent") {
-            steps.push(attach(index, parent));
+            steps.push(attach(cx, index, &path, parent, &table_of(index)));
         }
         steps
     }
@@ -55,8 +59,19 @@ impl Rules for Indexes {
         }
     }
 
-    fn drop(&self, _: &Context, index: &Object) -> Vec<Step> {
-        let sql = format!("DROP INDEX {}", index.id.path());
+    fn holder(&self, cx: &Context, index: &Object) -> Option<Id> {
+        holder(cx, index, &table_of(index))
+    }
+
+    fn drop(&self, cx: &Context, index: &Object) -> Vec<Step> {
+        let mut sql = format!("DROP INDEX {}", index.id.path());
+        // Indexes of partitions go with it unasked, constraints that have one do not.
+        if cx
+            .dependents(&index.id)
+            .any(|(o, auto)| auto && o.text("parent").is_some() && o.id.kind() == Kind::Constraint)
+        {
+            sql.push_str(" CASCADE");
+        }
         vec![Step::drop(&index.id, sql).locking(LockMode::AccessExclusive, &table_of(index))]
     }
 
@@ -99,7 +114,7 @@ impl Rules for Indexes {
             .text("parent")
             .filter(|_| changed.has("parent") || unlinked)
         {
-            steps.push(attach(to, parent));
+            steps.push(attach(cx, to, &path, parent, &table_of(to)));
         }
         Alter::Steps(steps)
     }
@@ -126,15 +141,39 @@ fn with_parameters(index: &Object) -> String {
     }
 }
 
-fn attach(index: &Object, parent: &str) -> Step {
-    let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {}", index.id.path());
-    let parents = index.needs.iter().map(|need| need.id.clone());
-    let parents: Vec<Id> = parents
-        .filter(|id| matches!(id.kind(), Kind::Index | Kind::Constraint))
-        .collect();
-    Step::detail(&index.id, sql)
-        .needing(parents)
-        .needing([tables::attached(&table_of(index))])
+/// Makes the index of a partition, of its own or of a constraint, part of its parent's. Done
+/// already where both are made with their tables, by attaching those; and then once more does no
+/// harm.
+pub(super) fn attach(cx: &Context, index: &Object, path: &str, parent: &str, table: &Id) -> Step {
+    let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {path}");
+    let mut step = Step::detail(&index.id, sql).needing([tables::attached(table)]);
+    let mut next = parent_of(index);
+    while let Some(parent) = next {
+        step.needs.push(parent.clone());
+        step.makes.push(complete(parent));
+        next = cx.to.get(parent).and_then(parent_of);
+    }
+    step
+}
+
+/// The index of the parent table that it is part of, or the constraint which has that.
+fn parent_of(index: &Object) -> Option<&Id> {
+    index.text("parent")?;
+    let mut needs = index.needs.iter().filter(|need| need.auto);
+    needs
+        .find(|need| matches!(need.id.kind(), Kind::Index | Kind::Constraint))
+        .map(|need| &need.id)
+}
+
+/// Stands for an index's having all its parts: only then it can tell that rows are unique.
+pub(super) fn complete(index: &Id) -> Id {
+    index.beside(index.kind(), &format!("{}\u{1}complete", index.part()))
+}
+
+/// Once attached, it goes only with its parent's or with its table, or when the table leaves.
+pub(super) fn holder(cx: &Context, index: &Object, table: &Id) -> Option<Id> {
+    let free = cx.destroyed(table) || tables::is_unlinked(cx, table);
+    parent_of(index).filter(|_| !free).cloned()
 }
 
 /// What can be set on an index, of its own or of a constraint: parameters (the property `options`;

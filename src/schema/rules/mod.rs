@@ -3,6 +3,7 @@
 //! Rules write SQL for one object at a time. What must happen to others because of it is worked
 //! out in `expand`, and the order in `order`; neither knows a kind.
 
+mod carry;
 mod columns;
 mod constraints;
 mod defaults;
@@ -132,6 +133,11 @@ pub(super) trait Rules: Sync {
     /// the plan takes the two apart before.
     fn goes_with(&self, _cx: &Context, _object: &Object, _whole: &Id) -> bool {
         true
+    }
+
+    /// What must go as well when it goes: Postgres does not let it go alone.
+    fn holder(&self, _cx: &Context, _object: &Object) -> Option<Id> {
+        None
     }
 
     /// Whether its making, and before that its dropping, has to mind what it needs here.

@@ -2,10 +2,10 @@
 //! policies, extended statistics.
 
 use super::super::expand::Context;
-use super::super::model::Object;
+use super::super::model::{Kind, Object};
 use super::super::plan::Step;
 use super::super::text;
-use super::{Alter, Changed, Rules, alter_table, relation_path};
+use super::{Alter, Changed, Rules, alter_table, carry, relation_path};
 
 pub(in super::super) struct Triggers;
 pub(in super::super) struct RewriteRules;
@@ -31,7 +31,9 @@ impl Rules for Triggers {
     }
 
     fn create(&self, _: &Context, trigger: &Object) -> Vec<Step> {
-        vec![Step::create(&trigger.id, trigger.get("definition"))]
+        // Rows that only come back are no event.
+        let step = Step::create(&trigger.id, trigger.get("definition"));
+        vec![step.needing([carry::filled(&trigger.id.beside(Kind::Table, ""))])]
     }
 
     fn finish(&self, cx: &Context, trigger: &Object) -> Vec<Step> {
@@ -57,7 +59,8 @@ impl Rules for RewriteRules {
 
     fn create(&self, _: &Context, rule: &Object) -> Vec<Step> {
         let sql = rule.get("definition").trim_end_matches(';');
-        vec![Step::create(&rule.id, sql)]
+        let step = Step::create(&rule.id, sql);
+        vec![step.needing([carry::filled(&rule.id.beside(Kind::Table, ""))])]
     }
 
     fn finish(&self, cx: &Context, rule: &Object) -> Vec<Step> {

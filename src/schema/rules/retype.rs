@@ -62,7 +62,7 @@ pub(super) fn step(cx: &Context, from: &Object, to: &Object, same_name: bool) ->
 }
 
 /// How old values become new ones, where Postgres does not know it by itself.
-fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Option<String> {
+pub(super) fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Option<String> {
     let name = text::ident(to.id.part());
     let wanted = to.get("type");
     let (old, new) = (from.get("_base"), to.get("_base"));

@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::Step;
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only};
+use super::{Alter, Changed, Loss, Rules, alter_only, details};
 
 pub(in super::super) struct Sequences;
 
@@ -119,6 +119,19 @@ pub(super) fn identity_options(column: &Object) -> String {
     }
 }
 
+/// Whether how an identity column counts now does not fit its new type.
+pub(super) fn outgrows(from: &Object, to: &Object) -> bool {
+    let (low, high) = bounds(to.get("sequence_type"));
+    let own = bounds(from.get("sequence_type"));
+    let fits = |name: &str, own: i64| {
+        let bound = number(from, name);
+        bound == own || (low..=high).contains(&bound)
+    };
+    from.text("identity").is_some()
+        && to.text("identity").is_some()
+        && !(fits("minvalue", own.0) && fits("maxvalue", own.1))
+}
+
 /// Adds identity, or alters how it counts. Taking it away is the column's own first step.
 pub(super) fn alter_identity(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
     let Some(identity) = to.text("identity") else {
@@ -183,10 +196,18 @@ fn owner_column(sequence: &Object) -> Option<Id> {
     }
 }
 
-fn owned_by(sequence: &Object) -> Step {
+/// Only a column of a table with the same owner can own it.
+fn owned_by(cx: &Context, from: Option<&Object>, sequence: &Object) -> Vec<Step> {
     let owner = sequence.text("owned_by").unwrap_or("NONE");
     let sql = format!("ALTER SEQUENCE {} OWNED BY {owner}", sequence.id.path());
-    Step::detail(&sequence.id, sql).needing(owner_column(sequence))
+    let column = owner_column(sequence);
+    let table = column.iter().map(|column| column.beside(Kind::Table, ""));
+    let step = Step::detail(&sequence.id, sql)
+        .needing(table.map(|table| details::owned(&table)))
+        .needing(column.clone());
+    let mut steps: Vec<Step> = details::owner(cx, from, sequence).into_iter().collect();
+    steps.push(step);
+    steps
 }
 
 impl Rules for Sequences {
@@ -209,9 +230,9 @@ impl Rules for Sequences {
         !matches!(need.kind(), Kind::Column | Kind::Table)
     }
 
-    fn finish(&self, _: &Context, sequence: &Object) -> Vec<Step> {
+    fn finish(&self, cx: &Context, sequence: &Object) -> Vec<Step> {
         if sequence.text("owned_by").is_some() {
-            vec![owned_by(sequence)]
+            owned_by(cx, None, sequence)
         } else {
             Vec::new()
         }
@@ -249,7 +270,7 @@ impl Rules for Sequences {
             ));
         }
         if moves && to.text("owned_by").is_some() {
-            steps.push(owned_by(to));
+            steps.extend(owned_by(cx, Some(from), to));
         }
         Alter::Steps(steps)
     }

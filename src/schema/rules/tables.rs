@@ -5,7 +5,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{Action, HazardKind, LockMode, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, columns, constraints};
+use super::{Alter, Changed, Loss, Rules, carry, columns, constraints};
 
 pub(in super::super) struct Tables;
 
@@ -34,7 +34,7 @@ impl Rules for Tables {
                     let name = text::ident(column.id.part());
                     parts.push((position, format!("{name} WITH OPTIONS{attributes}")));
                 }
-            } else if partition || column.flag("_local") || column.text("expression").is_some() {
+            } else if columns::is_named(table, column) {
                 parts.push((position, columns::clause(cx, column)));
             }
         }
@@ -79,8 +79,11 @@ impl Rules for Tables {
         steps
     }
 
-    fn finish(&self, _: &Context, table: &Object) -> Vec<Step> {
+    fn finish(&self, cx: &Context, table: &Object) -> Vec<Step> {
         let mut steps = Vec::new();
+        if carry::is_carried(cx, &table.id) {
+            steps.extend(carry::fill(cx, &table.id));
+        }
         security(None, table, &mut steps);
         if let Some(identity) = table.text("replica_identity") {
             steps.push(Step::detail(
@@ -97,6 +100,11 @@ impl Rules for Tables {
     fn drop(&self, cx: &Context, table: &Object) -> Vec<Step> {
         let step = Step::drop(&table.id, format!("DROP {}", self.target(table)))
             .locking(LockMode::AccessExclusive, &table.id);
+        if carry::is_carried(cx, &table.id) {
+            let losses = carry::losses(cx, &table.id).into_iter();
+            let step = losses.fold(step, |step, loss| step.hazard(HazardKind::DataLoss, loss));
+            return vec![carry::keep(cx, &table.id), step];
+        }
         // The rows of a partitioned table are in its partitions, which may stay.
         let mut dependents = cx.dependents(&table.id);
         let empty = match table.get("form") {
@@ -254,6 +262,38 @@ pub(super) fn attached(table: &Id) -> Id {
     table.beside(Kind::Table, "\u{1}attached")
 }
 
+/// Whether it becomes a partition in this plan, of its parent or once more.
+pub(super) fn is_attached_anew(cx: &Context, table: &Id) -> bool {
+    let Some(to) = cx.to.get(table).filter(|table| is_partition(table)) else {
+        return false;
+    };
+    let kept = |from: &Object, parent: &Id| {
+        parents(from).iter().any(|(_, id)| id == parent) && keeps_link(cx, from, to, parent)
+    };
+    cx.created(table)
+        || cx
+            .from
+            .get(table)
+            .is_none_or(|from| parents(to).iter().any(|(_, parent)| !kept(from, parent)))
+}
+
+/// Stands for every partition of a table, of any depth, being attached.
+pub(super) fn partitions_attached(cx: &Context, table: &Id) -> Vec<Id> {
+    let mut result = Vec::new();
+    let mut todo = vec![table.clone()];
+    while let Some(table) = todo.pop() {
+        if !cx.to.children.contains(&table) {
+            continue;
+        }
+        let children = cx.wanted_dependents(&table);
+        for child in children.filter(|o| o.id.kind() == Kind::Table && is_partition(o)) {
+            result.push(attached(&child.id));
+            todo.push(child.id.clone());
+        }
+    }
+    result
+}
+
 fn is_index(id: &Id) -> bool {
     id.kind() == Kind::Index
 }
@@ -272,14 +312,19 @@ fn attach(cx: &Context, table: &Object) -> Step {
     step.makes.push(attached(&table.id));
     // What stands on the partition before is taken over as it is; otherwise it would be made
     // under a name that nobody chose.
-    for kind in [Kind::Column, Kind::Constraint] {
-        step.needs
-            .extend(cx.to.parts(&table.id, kind).map(|o| o.id.clone()));
-    }
+    let constraints = cx.to.parts(&table.id, Kind::Constraint);
+    let own = constraints.filter(|o| constraints::key_from_parent(cx, o).is_none());
+    let columns = cx.to.parts(&table.id, Kind::Column);
+    step.needs.extend(columns.chain(own).map(|o| o.id.clone()));
     step.needs
         .extend(cx.to.parts(parent_id, Kind::Column).map(|o| o.id.clone()));
-    let indexes = cx.wanted_dependents(&table.id).map(|o| o.id.clone());
-    step.needs.extend(indexes.filter(is_index));
+    let indexes = cx.wanted_dependents(&table.id);
+    let parts = indexes.filter(|o| is_index(&o.id) && o.text("parent").is_some());
+    step.needs.extend(parts.map(|o| o.id.clone()));
+    if cx.stays(&table.id) {
+        let message = format!("fails where a row of {} is outside of its bounds", table.id);
+        step = step.hazard(HazardKind::DependsOnRows, message);
+    }
     step
 }
 

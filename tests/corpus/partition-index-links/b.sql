@@ -1,0 +1,14 @@
+create table crate(id int not null, zone text not null, weight int) partition by list (zone);
+create table crate_n partition of crate for values in ('n');
+create table crate_s partition of crate for values in ('s');
+create unique index crate_key on only crate (zone, id);
+create unique index crate_n_key on crate_n (zone, id);
+alter index crate_key attach partition crate_n_key;
+alter table crate_s add constraint crate_s_key primary key (zone, id);
+alter index crate_key attach partition crate_s_key;
+create index crate_weight on only crate (weight);
+create index crate_n_weight on crate_n (weight);
+create index crate_s_weight on crate_s (weight);
+alter index crate_weight attach partition crate_n_weight;
+alter index crate_weight attach partition crate_s_weight;
+create table label(zone text, id int, foreign key (zone, id) references crate (zone, id));

@@ -1,0 +1,15 @@
+create table ward(id int, place text, bed int) partition by list (place);
+create table ward_a partition of ward for values in ('a');
+create unique index ward_key on ward (place, id);
+create table bed(id int, place text) partition by list (place);
+create table bed_a partition of bed for values in ('a') partition by list (id);
+create table bed_a1 partition of bed_a for values in (1);
+create unique index bed_key on bed (place, id);
+alter table ward add constraint ward_has_bed foreign key (place, bed) references bed (place, id);
+alter table bed add constraint bed_in_ward foreign key (place, id) references ward (place, id);
+comment on constraint bed_in_ward on bed_a1 is 'of the part';
+create table shift(id int primary key, next int) partition by range (id);
+create table shift_1 partition of shift for values from (0) to (10);
+create table rota(id int primary key, shift int references shift) partition by range (id);
+create table rota_1 partition of rota for values from (0) to (10);
+alter table shift add foreign key (next) references rota;

@@ -1,0 +1,10 @@
+create table lane(id serial, old int);
+alter table lane owner to r_app;
+create sequence loose owned by none;
+alter sequence loose owner to r_app;
+alter sequence loose owned by lane.old;
+create table dock(id serial);
+alter table dock owner to r_app;
+create table pier(id serial primary key, other bigserial);
+alter table pier owner to r_app;
+alter table lane add column berth serial;
