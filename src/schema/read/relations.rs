@@ -98,7 +98,8 @@ fn columns(version: u32) -> String {
     let (not_null, join) = if version >= 180_000 {
         (
             "case when nn.conname <> c.relname || '_' || a.attname || '_not_null' then nn.conname::text end as not_null_name, nn.conname::text as _not_null_name, \
-             coalesce(nn.connoinherit, false) as not_null_no_inherit, not coalesce(nn.convalidated, true) as not_null_not_valid, ",
+             coalesce(nn.connoinherit, false) as not_null_no_inherit, not coalesce(nn.convalidated, true) as not_null_not_valid, \
+             pg_catalog.obj_description(nn.oid, 'pg_constraint') as not_null_comment, ",
             "left join pg_catalog.pg_constraint nn on nn.conrelid = c.oid and nn.contype = 'n' and nn.conkey[1] = a.attnum ",
         )
     } else {

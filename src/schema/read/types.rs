@@ -140,10 +140,14 @@ fn ranges() -> String {
 
 fn domains(version: u32) -> String {
     // From 17 on a NOT NULL is a constraint with a name of its own.
-    let name = if version >= 170_000 {
-        "(select k.conname::text from pg_catalog.pg_constraint k where k.contypid = t.oid and k.contype = 'n')"
+    let (not_null, join) = if version >= 170_000 {
+        (
+            "nullif(nn.conname::text, t.typname || '_not_null') as not_null_name, nn.conname::text as _not_null_name, \
+             pg_catalog.obj_description(nn.oid, 'pg_constraint') as not_null_comment, ",
+            "left join pg_catalog.pg_constraint nn on nn.contypid = t.oid and nn.contype = 'n' ",
+        )
     } else {
-        "null::text"
+        ("", "")
     };
     format!(
         "select t.oid::int8, 0, n.nspname::text, t.typname::text, ''::text, \
@@ -153,11 +157,11 @@ fn domains(version: u32) -> String {
              then pg_catalog.format('%I.%I', cn.nspname, co.collname) end as collation, \
            coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::regclass), \
              pg_catalog.quote_literal(t.typdefault)) as default_expression, \
-           t.typnotnull as not_null, {name} as _not_null_name, {owner}, {acl} \
+           t.typnotnull as not_null, {not_null} {owner}, {acl} \
          from pg_catalog.pg_type t {schema} \
          join pg_catalog.pg_type bt on bt.oid = t.typbasetype \
          left join pg_catalog.pg_collation co on co.oid = t.typcollation \
-         left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace \
+         left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace {join} \
          where t.typtype = 'd' and {own}",
         owner = sql::owner("t.typowner"),
         acl = sql::acl("t.typacl", 'T', "t.typowner"),
