@@ -8,6 +8,7 @@ mod address;
 mod code;
 mod data;
 mod foreign;
+mod members;
 mod relations;
 mod search;
 mod sweep;
@@ -328,10 +329,10 @@ mod sql {
 
     pub fn acl_list(acl: &str) -> String {
         format!(
-            "array(select case a.grantee when 0 then '' else pg_catalog.pg_get_userbyid(a.grantee) end || '=' \
-               || pg_catalog.string_agg(a.privilege_type || case when a.is_grantable then '*' else '' end, ',' \
-                  order by a.privilege_type) \
-             from pg_catalog.aclexplode({acl}) a group by a.grantee order by 1)"
+            "array(select case p.grantee when 0 then '' else pg_catalog.pg_get_userbyid(p.grantee) end || '=' \
+               || pg_catalog.string_agg(p.privilege, ',' order by p.privilege) \
+             from (select a.grantee, a.privilege_type || case when pg_catalog.bool_or(a.is_grantable) then '*' else '' end as privilege \
+               from pg_catalog.aclexplode({acl}) a group by a.grantee, a.privilege_type) p group by p.grantee order by 1)"
         )
     }
 

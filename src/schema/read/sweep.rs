@@ -5,6 +5,7 @@ use crate::postgres::Connection;
 
 use super::super::model::Unmodelled;
 use super::address::Addresses;
+use super::members;
 use super::text;
 
 /// Everything that the catalog knows of and that is no object, no part of one, not Postgres's and
@@ -25,6 +26,7 @@ pub(super) async fn read(
         "select 'security label', pg_catalog.concat_ws(' ', i.type, i.identity) \
            from pg_catalog.pg_seclabel l, lateral pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid) i"
             .to_owned(),
+        format!("select kind, name from ({}) members", members::query()),
     ];
     if !pairs.is_empty() {
         parts.push(format!(
