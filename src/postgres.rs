@@ -263,13 +263,33 @@ pub mod database {
         .await
     }
 
-    /// Drops it if it is there, disconnecting whoever uses it.
+    /// Drops it if it is there, disconnecting whoever uses it. Its subscriptions, which keep
+    /// Postgres from that, go before; their slots on other servers are not touched.
     pub async fn drop(on: &mut Connection, name: &str) -> Result<()> {
-        on.execute(&format!(
-            "drop database if exists {} with (force)",
-            quote_ident(name)
-        ))
-        .await
+        let sql = format!("drop database if exists {} with (force)", quote_ident(name));
+        match on.execute(&sql).await {
+            Err(error) if error.sqlstate() == Some("55006") => {
+                drop_subscriptions(on, name).await?;
+                on.execute(&sql).await
+            }
+            result => result,
+        }
+    }
+
+    async fn drop_subscriptions(on: &Connection, name: &str) -> Result<()> {
+        let mut inside = super::connect(&on.target().with_database(name)).await?;
+        let statements: Option<String> = inside
+            .fetch_value(
+                "select pg_catalog.string_agg(pg_catalog.format('alter subscription %1$I disable; \
+                   alter subscription %1$I set (slot_name = none); drop subscription %1$I;', subname), ' ') \
+                 from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid \
+                 where d.datname = $1",
+                &[name],
+            )
+            .await?;
+        let result = inside.execute(&statements.unwrap_or_default()).await;
+        inside.close().await;
+        result
     }
 
     pub async fn rename(on: &mut Connection, from: &str, to: &str) -> Result<()> {

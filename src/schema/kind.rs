@@ -67,6 +67,7 @@ kinds! {
     Policy = "policy",
     EventTrigger = "event trigger",
     Publication = "publication",
+    Subscription = "subscription",
     DefaultPrivileges = "default privileges",
 }
 

@@ -115,3 +115,47 @@ async fn security_labels() {
         .unwrap();
     assert_eq!(names(&mut session).await, ["security label table public.t"]);
 }
+
+#[tokio::test]
+async fn a_password_of_a_subscription_is_never_read() {
+    let database = TestDatabase::new("named_secrets").await;
+    let mut session = database.connect().await;
+    for (name, connection) in [
+        ("a", r"host=h password=pa$$1 user=u"),
+        ("b", r"password = 'pa$$1 it\'s pa$$1' host=h user=u"),
+        ("c", r"host=h user=u password=pa$$1\ pa$$1"),
+        ("d", "postgresql://u:pa$$1@h"),
+        ("e", "postgres://u:pa/$$1@h/?password=pa$$1&sslmode=require"),
+        ("f", "host=h user=u sslpassword=pa'$$1"),
+    ] {
+        let sql = format!(
+            "create subscription {name} connection '{}' publication p with (connect = false, slot_name = none)",
+            connection.replace('\'', "''")
+        );
+        session.execute(&sql).await.unwrap();
+    }
+    let schema = schema::read(&mut session).await.unwrap();
+    let plan = schema::plan(&schema::Schema::default(), &schema);
+    let connections: Vec<&str> = schema
+        .objects()
+        .filter(|o| o.id.kind() == schema::Kind::Subscription)
+        .map(|o| o.get("connection"))
+        .collect();
+    let open = ["host=h user=u", "host=h user=u", "host=h user=u"];
+    let url = ["postgresql://u@h", "postgres://u@h/?sslmode=require"];
+    assert_eq!(connections, [&open[..], &url[..], &open[..1]].concat());
+    assert!(!plan.to_sql().contains("$$1"), "{}", plan.to_sql());
+
+    // Somebody else sees no connection at all, and that is no reason to fail.
+    session.execute("set role r_app").await.unwrap();
+    let theirs = schema::read(&mut session).await.unwrap();
+    session.execute("reset role").await.unwrap();
+    let there = |o: &&schema::Object| o.id.kind() == schema::Kind::Subscription;
+    assert_eq!(theirs.objects().filter(there).count(), 6);
+    assert!(
+        theirs
+            .objects()
+            .filter(there)
+            .all(|o| o.text("connection").is_none())
+    );
+}

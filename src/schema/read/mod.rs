@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::postgres::{self, Cell, Connection, PgRow};
 
-use super::model::{Id, Kind, Need, Object, Schema, Value};
+use super::model::{Id, Kind, Need, Object, Schema, Unmodelled, Value};
 use address::{Address, Addresses};
 
 /// How one kind is read. `class` is the catalog that its addresses are in.
@@ -60,6 +60,7 @@ pub(super) mod class {
     pub const TS_PARSER: u32 = 3601;
     pub const TS_CONFIG: u32 = 3602;
     pub const TS_TEMPLATE: u32 = 3764;
+    pub const SUBSCRIPTION: u32 = 6100;
     pub const PUBLICATION: u32 = 6104;
     pub const DEFAULT_ACL: u32 = 826;
     pub const AMOP: u32 = 2602;
@@ -107,10 +108,19 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         .await?
         .unwrap_or_default();
 
+    // What connects a subscription is only for superusers to see.
+    let sees_connections: bool = connection
+        .fetch_value(
+            "select pg_catalog.has_column_privilege('pg_catalog.pg_subscription', 'subconninfo', 'SELECT')",
+            &[],
+        )
+        .await?
+        .unwrap_or_default();
+
     let comments = comments(connection).await?;
     let mut objects: Vec<Object> = Vec::new();
     let mut addresses = Addresses::default();
-    for query in queries(version) {
+    for query in queries(version, sees_connections) {
         let rows = connection
             .fetch(&query.sql, &[])
             .await
@@ -133,18 +143,29 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         version,
         casts: casts(connection).await?,
     };
+    let subscriptions = schema
+        .objects()
+        .filter(|o| o.id.kind() == Kind::Subscription);
+    let unseen: Vec<Unmodelled> = subscriptions
+        .filter(|_| !sees_connections)
+        .map(|o| Unmodelled {
+            kind: "connection (seen by superusers alone) of".into(),
+            name: o.id.to_string(),
+        })
+        .collect();
+    schema.unmodelled.extend(unseen);
     schema.unmodelled.sort();
     Ok(schema)
 }
 
-fn queries(version: u32) -> impl Iterator<Item = Query> {
+fn queries(version: u32, sees_connections: bool) -> impl Iterator<Item = Query> {
     relations::queries(version)
         .into_iter()
         .chain(types::queries(version))
         .chain(code::queries(version))
         .chain(search::queries(version))
         .chain(foreign::queries(version))
-        .chain(data::queries(version))
+        .chain(data::queries(version, sees_connections))
 }
 
 /// Turns rows into objects. The first five columns are the address and the name.

@@ -20,10 +20,7 @@ pub(super) async fn read(
         .map(|(class, oid)| format!("({class}::oid, {oid}::oid)"))
         .collect();
     let mut parts = vec![
-        "select 'subscription' as kind, subname::text as name from pg_catalog.pg_subscription \
-           where subdbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())"
-            .to_owned(),
-        "select 'security label', pg_catalog.concat_ws(' ', i.type, i.identity) \
+        "select 'security label' as kind, pg_catalog.concat_ws(' ', i.type, i.identity) as name \
            from pg_catalog.pg_seclabel l, lateral pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid) i"
             .to_owned(),
         format!("select kind, name from ({}) members", members::query()),

@@ -18,6 +18,7 @@ mod retype;
 mod routines;
 mod search;
 mod sequences;
+mod subscriptions;
 mod tables;
 mod types;
 mod views;
@@ -190,6 +191,7 @@ pub(super) fn of(kind: Kind) -> &'static dyn Rules {
         Kind::Rule => &relations::RewriteRules,
         Kind::Policy => &relations::Policies,
         Kind::Publication => &publications::Publications,
+        Kind::Subscription => &subscriptions::Subscriptions,
         Kind::DefaultPrivileges => &privileges::DefaultPrivileges,
     }
 }

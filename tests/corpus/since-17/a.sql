@@ -7,3 +7,4 @@ create domain f as int constraint f_named not null;
 comment on constraint f_named on domain f is 'here';
 create collation c (provider = builtin, locale = 'C.UTF-8');
 create table changed(a int, b int generated always as (a + 1) stored);
+create subscription two connection 'host=elsewhere' publication p with (connect = false, slot_name = none, two_phase = true);

@@ -9,3 +9,5 @@ comment on constraint f_named on domain f is 'there';
 create collation c (provider = builtin, locale = 'C');
 create collation n (provider = builtin, locale = 'C.UTF-8');
 create table changed(a int, b int generated always as (a + 2) stored);
+create subscription two connection 'host=elsewhere' publication p with (connect = false, slot_name = none, two_phase = true, run_as_owner = true, password_required = false, failover = true, origin = none);
+alter subscription two owner to r_app;
