@@ -32,6 +32,8 @@ kinds! {
     UserMapping = "user mapping",
     Collation = "collation",
     Conversion = "conversion",
+    /// With input and output functions of its own, or a shell that waits for them.
+    BaseType = "base type",
     Enum = "enum",
     Composite = "composite type",
     Attribute = "attribute",

@@ -128,6 +128,7 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         take(&query, &rows, &comments, &mut objects, &mut addresses)?;
     }
     address::resolve(connection, &mut addresses, &mut objects).await?;
+    types::support(&mut objects);
     inherit(&mut objects);
     let children = objects
         .iter()

@@ -3,6 +3,7 @@
 //! Rules write SQL for one object at a time. What must happen to others because of it is worked
 //! out in `expand`, and the order in `order`; neither knows a kind.
 
+mod base_types;
 mod columns;
 mod constraints;
 mod defaults;
@@ -160,6 +161,7 @@ pub(super) fn of(kind: Kind) -> &'static dyn Rules {
         Kind::ForeignDataWrapper => &foreign::Wrappers,
         Kind::Server => &foreign::Servers,
         Kind::UserMapping => &foreign::UserMappings,
+        Kind::BaseType => &base_types::BaseTypes,
         Kind::Enum => &types::Enums,
         Kind::Composite => &types::Composites,
         Kind::Attribute => &types::Attributes,
@@ -212,7 +214,7 @@ pub(super) fn claims(object: &Object) -> Vec<Claim> {
             claims.extend(marks(object));
             claims
         }
-        Kind::Enum | Kind::Domain | Kind::Range => vec![type_name()],
+        Kind::BaseType | Kind::Enum | Kind::Domain | Kind::Range => vec![type_name()],
         Kind::Function | Kind::Procedure | Kind::Aggregate => vec![Claim::Routine(
             id.schema().into(),
             id.name().into(),
