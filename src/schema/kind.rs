@@ -23,6 +23,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// Only ever made, and by name alone: roles are the server's.
+    Role = "role",
     Schema = "schema",
     Language = "language",
     Extension = "extension",

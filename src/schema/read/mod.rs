@@ -141,6 +141,7 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         objects: objects.into_iter().map(|o| (o.id.clone(), o)).collect(),
         unmodelled: sweep::read(connection, &addresses).await?,
         role,
+        roles: roles(connection).await?,
         version,
         casts: casts(connection).await?,
     };
@@ -219,6 +220,13 @@ fn text(row: &PgRow, index: usize) -> Result<String> {
         Cell::Text(text) => Ok(text),
         _ => Ok(String::new()),
     }
+}
+
+async fn roles(connection: &mut Connection) -> Result<BTreeSet<String>> {
+    let rows = connection
+        .fetch("select rolname::text from pg_catalog.pg_roles", &[])
+        .await?;
+    rows.iter().map(|row| text(row, 0)).collect()
 }
 
 async fn comments(connection: &mut Connection) -> Result<HashMap<Address, String>> {

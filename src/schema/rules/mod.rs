@@ -16,6 +16,7 @@ mod privileges;
 mod publications;
 mod relations;
 mod retype;
+mod roles;
 mod routines;
 mod search;
 mod sequences;
@@ -31,6 +32,7 @@ use super::plan::Step;
 use super::text;
 
 pub(super) use details::details;
+pub(super) use roles::missing as missing_roles;
 
 /// How an object can be altered.
 pub(super) enum Alter {
@@ -151,6 +153,7 @@ pub(super) trait Rules: Sync {
 /// The rules of a kind.
 pub(super) fn of(kind: Kind) -> &'static dyn Rules {
     match kind {
+        Kind::Role => &roles::Roles,
         Kind::Schema => &misc::Schemas,
         Kind::Language => &misc::Languages,
         Kind::Extension => &misc::Extensions,
