@@ -224,7 +224,7 @@ async fn changes_read_like_lines() {
 }
 
 #[tokio::test]
-async fn what_is_not_modelled_is_named() {
+async fn what_is_modelled_is_not_named() {
     let database = TestDatabase::new("unmodelled").await;
     let mut session = database.connect().await;
     let statements = [
@@ -239,8 +239,7 @@ async fn what_is_not_modelled_is_named() {
         session.execute(statement).await.unwrap();
     }
     let read = schema::read(&mut session).await.unwrap();
-    let names: Vec<String> = read.unmodelled.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["type public.mybase"]);
+    assert_eq!(read.unmodelled, []);
 }
 
 #[tokio::test]
