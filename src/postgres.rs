@@ -128,7 +128,11 @@ impl Connection {
         let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut self.inner);
         let mut columns = None;
         while let Some(row) = rows.try_next().await.map_err(error_from)? {
-            each(columns.get_or_insert_with(|| Columns::of(&row)), &row)?;
+            let columns = match &columns {
+                Some(columns) => columns,
+                None => columns.insert(Columns::of(&row)?),
+            };
+            each(columns, &row)?;
         }
         Ok(())
     }
@@ -180,27 +184,34 @@ enum CellType {
 }
 
 impl Columns {
-    pub fn of(row: &PgRow) -> Self {
-        let columns = row.columns().iter();
-        Columns {
-            names: columns.clone().map(|c| c.name().to_owned()).collect(),
-            types: columns
-                .map(|c| match c.type_info().name() {
-                    "BOOL" => CellType::Flag,
-                    "INT8" => CellType::Int8,
-                    "INT4" => CellType::Int4,
-                    "INT2" => CellType::Int2,
-                    "TEXT[]" | "NAME[]" => CellType::List,
-                    _ => CellType::Text,
-                })
-                .collect(),
-        }
-    }
-
-    /// The value in column `index`: text, name, bool, int, or an array of text.
+    /// The columns that `row` and those after it have.
     ///
     /// # Errors
-    /// `Postgres` where the column is of another type.
+    /// `Postgres` where one is neither text, name, bool, int, nor an array of text.
+    pub fn of(row: &PgRow) -> Result<Self> {
+        let mut columns = Columns::default();
+        for column in row.columns() {
+            columns.names.push(column.name().to_owned());
+            columns.types.push(match column.type_info().name() {
+                "BOOL" => CellType::Flag,
+                "INT8" => CellType::Int8,
+                "INT4" => CellType::Int4,
+                "INT2" => CellType::Int2,
+                "TEXT[]" | "NAME[]" => CellType::List,
+                "TEXT" | "NAME" | "VARCHAR" | "CHAR" | "\"CHAR\"" | "UNKNOWN" => CellType::Text,
+                other => {
+                    let message = format!("cannot read {}: it is {other}", column.name());
+                    return Err(Error::new(ErrorKind::Postgres, message));
+                }
+            });
+        }
+        Ok(columns)
+    }
+
+    /// The value in column `index`.
+    ///
+    /// # Errors
+    /// `Postgres` where the server sent something else than its column's type.
     pub fn cell<'r>(&self, row: &'r PgRow, index: usize) -> Result<Cell<'r>> {
         // The types were looked at once for all rows.
         fn read<'r, T: sqlx::Decode<'r, sqlx::Postgres>>(
@@ -327,13 +338,33 @@ pub mod database {
         .await
     }
 
-    /// Drops it if it is there, disconnecting whoever uses it.
+    /// Drops it if it is there, disconnecting whoever uses it. Its subscriptions, which keep
+    /// Postgres from that, go before; their slots on other servers are not touched.
     pub async fn drop(on: &mut Connection, name: &str) -> Result<()> {
-        on.execute(&format!(
-            "drop database if exists {} with (force)",
-            quote_ident(name)
-        ))
-        .await
+        let sql = format!("drop database if exists {} with (force)", quote_ident(name));
+        match on.execute(&sql).await {
+            Err(error) if error.sqlstate() == Some("55006") => {
+                drop_subscriptions(on, name).await?;
+                on.execute(&sql).await
+            }
+            result => result,
+        }
+    }
+
+    async fn drop_subscriptions(on: &Connection, name: &str) -> Result<()> {
+        let mut inside = super::connect(&on.target().with_database(name)).await?;
+        let statements: Option<String> = inside
+            .fetch_value(
+                "select pg_catalog.string_agg(pg_catalog.format('alter subscription %1$I disable; \
+                   alter subscription %1$I set (slot_name = none); drop subscription %1$I;', subname), ' ') \
+                 from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid \
+                 where d.datname = $1",
+                &[name],
+            )
+            .await?;
+        let result = inside.execute(&statements.unwrap_or_default()).await;
+        inside.close().await;
+        result
     }
 
     pub async fn rename(on: &mut Connection, from: &str, to: &str) -> Result<()> {

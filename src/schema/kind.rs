@@ -23,6 +23,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// Only ever made, and by name alone: roles are the server's.
+    Role = "role",
     Schema = "schema",
     Language = "language",
     Extension = "extension",
@@ -32,6 +34,8 @@ kinds! {
     UserMapping = "user mapping",
     Collation = "collation",
     Conversion = "conversion",
+    /// With input and output functions of its own, or a shell that waits for them.
+    BaseType = "base type",
     Enum = "enum",
     Composite = "composite type",
     Attribute = "attribute",
@@ -67,6 +71,7 @@ kinds! {
     Policy = "policy",
     EventTrigger = "event trigger",
     Publication = "publication",
+    Subscription = "subscription",
     DefaultPrivileges = "default privileges",
 }
 

@@ -53,6 +53,7 @@ pub fn plan(from: &Schema, to: &Schema) -> Plan {
             Err(parts) => apart.extend(parts),
         }
     };
+    steps.splice(0..0, rules::missing_roles(from, to));
     render::number_transactions(&mut steps);
     let mut unmodelled = from.unmodelled.clone();
     unmodelled.extend(to.unmodelled.iter().cloned());

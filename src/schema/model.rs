@@ -243,6 +243,8 @@ pub struct Schema {
     pub(super) children: BTreeSet<Id>,
     /// The role that read it, and that owns what it makes.
     pub(super) role: String,
+    /// All roles of its server.
+    pub(super) roles: BTreeSet<String>,
     /// `server_version_num`: 170004.
     pub(super) version: u32,
     /// How one type becomes another: `i`mplicitly, on `a`ssignment or `e`xplicitly.

@@ -13,6 +13,8 @@ mod migrations_command;
 mod migrations_sqlx;
 mod report;
 mod schema_corpus;
+mod schema_named;
+mod schema_roles;
 mod schema_rows;
 mod server_docker;
 mod server_local;

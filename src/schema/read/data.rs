@@ -1,12 +1,17 @@
-//! Publications and default privileges.
+//! Publications, subscriptions and default privileges.
 
 use super::super::model::Kind;
 use super::{Query, class, sql};
 
-pub(super) fn queries(version: u32) -> Vec<Query> {
+pub(super) fn queries(version: u32, sees_connections: bool) -> Vec<Query> {
     let query = |kind, class, sql| Query { kind, class, sql };
     vec![
         query(Kind::Publication, class::PUBLICATION, publications(version)),
+        query(
+            Kind::Subscription,
+            class::SUBSCRIPTION,
+            subscriptions(version, sees_connections),
+        ),
         query(
             Kind::DefaultPrivileges,
             class::DEFAULT_ACL,
@@ -39,6 +44,53 @@ fn publications(version: u32) -> String {
          from pg_catalog.pg_publication p where {own}",
         owner = sql::owner("p.pubowner"),
         own = sql::own("pg_publication", "p.oid"),
+    )
+}
+
+/// A connection string without what is secret in it, taken out before it leaves the server.
+fn open_connection() -> String {
+    let secret = "(password|sslpassword|oauth_client_secret|scram_client_key|scram_server_key)";
+    format!(
+        r"case when s.subconninfo ~ '^postgres(ql)?://'
+          then pg_catalog.regexp_replace(pg_catalog.regexp_replace(s.subconninfo, '(://[^:/@]*):[^@]*@', '\1@'),
+            '\m{secret}=[^&]*&?', '', 'g')
+          else pg_catalog.btrim(pg_catalog.regexp_replace(s.subconninfo,
+            '\m{secret}\s*=\s*(''([^''\\]|\\.)*''|(\\.|\S)*)\s*', '', 'g')) end"
+    )
+}
+
+/// Whether one is enabled is state, as its slot on the other server is: it is made disabled.
+fn subscriptions(version: u32, sees_connections: bool) -> String {
+    let since = |first: u32, expression: &'static str| {
+        if version >= first {
+            expression
+        } else {
+            "null::text"
+        }
+    };
+    format!(
+        "select s.oid::int8, 0, ''::text, s.subname::text, ''::text, \
+           {connection} as connection, s.subpublications as publications, s.subslotname::text as slot_name, \
+           s.subsynccommit as synchronous_commit, s.subbinary as binary, \
+           case s.substream::text when 't' then 'on' when 'true' then 'on' when 'p' then 'parallel' end as streaming, \
+           s.subtwophasestate <> 'd' as two_phase, s.subdisableonerr as disable_on_error, \
+           {password} as no_password_required, {run_as} as run_as_owner, {failover} as failover, {origin} as origin, \
+           s.subenabled as _enabled, {owner} \
+         from pg_catalog.pg_subscription s \
+         where s.subdbid = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())",
+        connection = if sees_connections {
+            open_connection()
+        } else {
+            "null::text".into()
+        },
+        password = since(
+            160_000,
+            "case when not s.subpasswordrequired then 'true' end"
+        ),
+        run_as = since(160_000, "case when s.subrunasowner then 'true' end"),
+        failover = since(170_000, "case when s.subfailover then 'true' end"),
+        origin = since(160_000, "nullif(s.suborigin, 'any')"),
+        owner = sql::owner("s.subowner"),
     )
 }
 

@@ -8,6 +8,7 @@ mod address;
 mod code;
 mod data;
 mod foreign;
+mod members;
 mod relations;
 mod search;
 mod sweep;
@@ -21,7 +22,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::error::Result;
 use crate::postgres::{Cell, Columns, Connection, PgRow};
 
-use super::model::{Id, Kind, Need, Object, Schema, Value};
+use super::model::{Id, Kind, Need, Object, Schema, Unmodelled, Value};
 use address::{Address, Addresses};
 
 /// How one kind is read. `class` is the catalog that its addresses are in.
@@ -61,6 +62,7 @@ pub(super) mod class {
     pub const TS_PARSER: u32 = 3601;
     pub const TS_CONFIG: u32 = 3602;
     pub const TS_TEMPLATE: u32 = 3764;
+    pub const SUBSCRIPTION: u32 = 6100;
     pub const PUBLICATION: u32 = 6104;
     pub const DEFAULT_ACL: u32 = 826;
     pub const AMOP: u32 = 2602;
@@ -95,24 +97,27 @@ pub async fn read(connection: &mut Connection) -> Result<Schema> {
 }
 
 async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
-    let version: i32 = connection
-        .fetch_value(
-            "select pg_catalog.current_setting('server_version_num')::pg_catalog.int4",
-            &[],
+    // What connects a subscription is only for superusers to see.
+    let (mut version, mut role, mut sees_connections) = (0, String::new(), false);
+    connection
+        .for_each(
+            "select pg_catalog.current_setting('server_version_num')::pg_catalog.int4 as version, \
+               current_user::pg_catalog.text as role, \
+               pg_catalog.has_column_privilege('pg_catalog.pg_subscription', 'subconninfo', 'SELECT') as sees_connections",
+            |columns, row| {
+                version = u32::try_from(columns.number(row, 0)?).unwrap_or_default();
+                role = columns.text(row, 1)?.into();
+                sees_connections = columns.cell(row, 2)? == Cell::Flag(true);
+                Ok(())
+            },
         )
-        .await?
-        .unwrap_or_default();
-    let version = version.unsigned_abs();
-    let role: String = connection
-        .fetch_value("select current_user::pg_catalog.text", &[])
-        .await?
-        .unwrap_or_default();
+        .await?;
 
     let mut taker = Taker {
         comments: comments(connection).await?,
         ..Taker::default()
     };
-    for query in queries(version) {
+    for query in queries(version, sees_connections) {
         taker.names = None;
         connection
             .for_each(&query.sql, |columns, row| taker.take(&query, columns, row))
@@ -125,6 +130,7 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         ..
     } = taker;
     address::resolve(connection, &mut addresses, &mut objects).await?;
+    types::support(&mut objects);
     inherit(&mut objects);
     let children = objects
         .iter()
@@ -137,21 +143,33 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         objects: objects.into_iter().map(|o| (o.id.clone(), o)).collect(),
         unmodelled: sweep::read(connection, &addresses).await?,
         role,
+        roles: roles(connection).await?,
         version,
         casts: casts(connection).await?,
     };
+    let subscriptions = schema
+        .objects()
+        .filter(|o| o.id.kind() == Kind::Subscription);
+    let unseen: Vec<Unmodelled> = subscriptions
+        .filter(|_| !sees_connections)
+        .map(|o| Unmodelled {
+            kind: "connection (seen by superusers alone) of".into(),
+            name: o.id.to_string(),
+        })
+        .collect();
+    schema.unmodelled.extend(unseen);
     schema.unmodelled.sort();
     Ok(schema)
 }
 
-fn queries(version: u32) -> impl Iterator<Item = Query> {
+fn queries(version: u32, sees_connections: bool) -> impl Iterator<Item = Query> {
     relations::queries(version)
         .into_iter()
         .chain(types::queries(version))
         .chain(code::queries(version))
         .chain(search::queries(version))
         .chain(foreign::queries(version))
-        .chain(data::queries(version))
+        .chain(data::queries(version, sees_connections))
 }
 
 /// Turns rows into objects.
@@ -204,6 +222,20 @@ impl Taker {
         self.texts.insert(new.clone());
         Value::Text(new)
     }
+}
+
+async fn roles(connection: &mut Connection) -> Result<BTreeSet<String>> {
+    let mut roles = BTreeSet::new();
+    connection
+        .for_each(
+            "select rolname::text from pg_catalog.pg_roles",
+            |columns, row| {
+                roles.insert(columns.text(row, 0)?.into());
+                Ok(())
+            },
+        )
+        .await?;
+    Ok(roles)
 }
 
 async fn comments(connection: &mut Connection) -> Result<FxHashMap<Address, Arc<str>>> {
@@ -337,10 +369,10 @@ mod sql {
 
     pub fn acl_list(acl: &str) -> String {
         format!(
-            "array(select case a.grantee when 0 then '' else pg_catalog.pg_get_userbyid(a.grantee) end || '=' \
-               || pg_catalog.string_agg(a.privilege_type || case when a.is_grantable then '*' else '' end, ',' \
-                  order by a.privilege_type) \
-             from pg_catalog.aclexplode({acl}) a group by a.grantee order by 1)"
+            "array(select case p.grantee when 0 then '' else pg_catalog.pg_get_userbyid(p.grantee) end || '=' \
+               || pg_catalog.string_agg(p.privilege, ',' order by p.privilege) \
+             from (select a.grantee, a.privilege_type || case when pg_catalog.bool_or(a.is_grantable) then '*' else '' end as privilege \
+               from pg_catalog.aclexplode({acl}) a group by a.grantee, a.privilege_type) p group by p.grantee order by 1)"
         )
     }
 

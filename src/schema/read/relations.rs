@@ -89,8 +89,8 @@ fn statistics_target(version: u32) -> &'static str {
 /// What people set. Newer servers keep a version of each attribute among its options (`pg_attver`,
 /// seen in 17.12), which nobody can set; `pg_dump` leaves it out as well.
 fn column_options() -> &'static str {
-    "case when a.attoptions[2] is not null or a.attoptions[1] not like 'pg_attver=%' then \
-       array(select o from pg_catalog.unnest(a.attoptions) o where o not like 'pg_attver=%') end"
+    "case when a.attoptions[2] is not null or a.attoptions[1] !~ '^pg_attver=' then \
+       array(select o from pg_catalog.unnest(a.attoptions) o where o !~ '^pg_attver=') end"
 }
 
 fn columns(version: u32) -> String {
@@ -98,7 +98,8 @@ fn columns(version: u32) -> String {
     let (not_null, join) = if version >= 180_000 {
         (
             "case when nn.conname <> c.relname || '_' || a.attname || '_not_null' then nn.conname::text end as not_null_name, nn.conname::text as _not_null_name, \
-             coalesce(nn.connoinherit, false) as not_null_no_inherit, not coalesce(nn.convalidated, true) as not_null_not_valid, ",
+             coalesce(nn.connoinherit, false) as not_null_no_inherit, not coalesce(nn.convalidated, true) as not_null_not_valid, \
+             pg_catalog.obj_description(nn.oid, 'pg_constraint') as not_null_comment, ",
             "left join pg_catalog.pg_constraint nn on nn.conrelid = c.oid and nn.contype = 'n' and nn.conkey[1] = a.attnum ",
         )
     } else {

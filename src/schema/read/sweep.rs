@@ -5,6 +5,7 @@ use crate::postgres::Connection;
 
 use super::super::model::Unmodelled;
 use super::address::Addresses;
+use super::members;
 
 /// Everything that the catalog knows of and that is no object, no part of one, not Postgres's and
 /// not an extension's. New kinds of a new server version show up here by themselves.
@@ -18,12 +19,10 @@ pub(super) async fn read(
         .map(|(class, oid)| format!("({class}::oid, {oid}::oid)"))
         .collect();
     let mut parts = vec![
-        "select 'subscription' as kind, subname::text as name from pg_catalog.pg_subscription \
-           where subdbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())"
-            .to_owned(),
-        "select 'security label', pg_catalog.concat_ws(' ', i.type, i.identity) \
+        "select 'security label' as kind, pg_catalog.concat_ws(' ', i.type, i.identity) as name \
            from pg_catalog.pg_seclabel l, lateral pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid) i"
             .to_owned(),
+        format!("select kind, name from ({}) members", members::query()),
     ];
     if !pairs.is_empty() {
         parts.push(format!(

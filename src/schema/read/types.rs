@@ -1,6 +1,8 @@
 //! Schemas, extensions, and types of every form that people define.
 
-use super::super::model::Kind;
+use std::collections::BTreeSet;
+
+use super::super::model::{Id, Kind, Object};
 use super::{Query, class, sql};
 
 pub(super) fn queries(version: u32) -> Vec<Query> {
@@ -9,6 +11,7 @@ pub(super) fn queries(version: u32) -> Vec<Query> {
         query(Kind::Schema, class::NAMESPACE, schemas()),
         query(Kind::Extension, class::EXTENSION, extensions()),
         query(Kind::Collation, class::COLLATION, collations(version)),
+        query(Kind::BaseType, class::TYPE, base_types()),
         query(Kind::Enum, class::TYPE, enums()),
         query(Kind::Composite, class::TYPE, composites()),
         query(Kind::Attribute, class::CLASS, attributes()),
@@ -65,6 +68,62 @@ fn collations(version: u32) -> String {
         schema = sql::schema("n", "co.collnamespace"),
         own = sql::own("pg_collation", "co.oid"),
     )
+}
+
+/// Base types and shells, without the arrays that come with other types. What can be altered is
+/// apart from the definition.
+fn base_types() -> String {
+    let function = |column: &str| {
+        format!("case when t.{column} <> 0 then t.{column}::regproc::text end as {column}")
+    };
+    format!(
+        "select t.oid::int8, 0, n.nspname::text, t.typname::text, ''::text, \
+           not t.typisdefined as shell, \
+           case when t.typisdefined then pg_catalog.concat_ws(', ', \
+             'INPUT = ' || t.typinput::regproc::text, 'OUTPUT = ' || t.typoutput::regproc::text, \
+             'INTERNALLENGTH = ' || case when t.typlen < 0 then 'VARIABLE' else t.typlen::text end, \
+             case when t.typbyval then 'PASSEDBYVALUE' end, \
+             'ALIGNMENT = ' || case t.typalign when 'c' then 'char' when 's' then 'int2' when 'i' then 'int4' else 'double' end, \
+             case when t.typcategory <> 'U' then 'CATEGORY = ' || pg_catalog.quote_literal(t.typcategory::text) end, \
+             case when t.typispreferred then 'PREFERRED = true' end, \
+             'DEFAULT = ' || pg_catalog.quote_literal(t.typdefault), \
+             'ELEMENT = ' || case when t.typelem <> 0 then pg_catalog.format_type(t.typelem, null) end, \
+             case when t.typdelim <> ',' then 'DELIMITER = ' || pg_catalog.quote_literal(t.typdelim::text) end, \
+             case when t.typcollation <> 0 then 'COLLATABLE = true' end) end as definition, \
+           {receive}, {send}, {typmod_in}, {typmod_out}, {analyze}, {subscript}, \
+           case t.typstorage when 'e' then 'external' when 'm' then 'main' when 'x' then 'extended' end as storage, \
+           {owner}, {acl} \
+         from pg_catalog.pg_type t {schema} \
+         where (t.typtype = 'b' and not exists (select from pg_catalog.pg_type e where e.typarray = t.oid) \
+             or t.typtype = 'p' and not t.typisdefined) and {own}",
+        receive = function("typreceive"),
+        send = function("typsend"),
+        typmod_in = function("typmodin"),
+        typmod_out = function("typmodout"),
+        analyze = function("typanalyze"),
+        subscript = function("typsubscript"),
+        owner = sql::owner("t.typowner"),
+        acl = sql::acl("t.typacl", 'T', "t.typowner"),
+        schema = sql::schema("n", "t.typnamespace"),
+        own = sql::own("pg_type", "t.oid"),
+    )
+}
+
+/// A base type and its functions need each other: the functions go with their type.
+pub(super) fn support(objects: &mut [Object]) {
+    let types = objects.iter().filter(|o| o.id.kind() == Kind::BaseType);
+    let pairs: BTreeSet<(Id, Id)> = types
+        .flat_map(|t| t.needs.iter().map(|need| (need.id.clone(), t.id.clone())))
+        .collect();
+    if pairs.is_empty() {
+        return;
+    }
+    for object in objects.iter_mut().filter(|o| o.id.kind() == Kind::Function) {
+        let id = object.id.clone();
+        for need in &mut object.needs {
+            need.auto |= pairs.contains(&(id.clone(), need.id.clone()));
+        }
+    }
 }
 
 fn enums() -> String {
@@ -140,24 +199,28 @@ fn ranges() -> String {
 
 fn domains(version: u32) -> String {
     // From 17 on a NOT NULL is a constraint with a name of its own.
-    let name = if version >= 170_000 {
-        "(select k.conname::text from pg_catalog.pg_constraint k where k.contypid = t.oid and k.contype = 'n')"
+    let (not_null, join) = if version >= 170_000 {
+        (
+            "nullif(nn.conname::text, t.typname || '_not_null') as not_null_name, nn.conname::text as _not_null_name, \
+             pg_catalog.obj_description(nn.oid, 'pg_constraint') as not_null_comment, ",
+            "left join pg_catalog.pg_constraint nn on nn.contypid = t.oid and nn.contype = 'n' ",
+        )
     } else {
-        "null::text"
+        ("", "")
     };
+    // A default without an expression is the base type's, which the domain takes over unasked.
     format!(
         "select t.oid::int8, 0, n.nspname::text, t.typname::text, ''::text, \
            pg_catalog.format_type(t.typbasetype, t.typtypmod) as type, \
            pg_catalog.format_type(t.typbasetype, null) as _base, \
            case when t.typcollation not in (0, bt.typcollation) \
              then pg_catalog.format('%I.%I', cn.nspname, co.collname) end as collation, \
-           coalesce(pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::regclass), \
-             pg_catalog.quote_literal(t.typdefault)) as default_expression, \
-           t.typnotnull as not_null, {name} as _not_null_name, {owner}, {acl} \
+           pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::regclass) as default_expression, \
+           t.typnotnull as not_null, {not_null} {owner}, {acl} \
          from pg_catalog.pg_type t {schema} \
          join pg_catalog.pg_type bt on bt.oid = t.typbasetype \
          left join pg_catalog.pg_collation co on co.oid = t.typcollation \
-         left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace \
+         left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace {join} \
          where t.typtype = 'd' and {own}",
         owner = sql::owner("t.typowner"),
         acl = sql::acl("t.typacl", 'T', "t.typowner"),

@@ -35,7 +35,7 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
         let how = column.get("generated");
         sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {how}"));
     }
-    if column.flag("not_null") {
+    if column.flag("not_null") && !column.flag("not_null_not_valid") {
         sql.push_str(&not_null(cx, column));
     }
     if let Some(identity) = column.text("identity") {
@@ -74,7 +74,7 @@ fn not_null_name<'a>(cx: &Context, column: &'a Object) -> Option<&'a str> {
     } else {
         "not_null_name"
     };
-    column.text(name)
+    column.text(name).filter(|_| cx.from.version >= 180_000)
 }
 
 fn default_of(column: &Id) -> Id {
@@ -213,7 +213,7 @@ impl Rules for Columns {
         let empty = default.is_none()
             && column.text("expression").is_none()
             && column.text("identity").is_none();
-        if column.flag("not_null") && empty {
+        if column.flag("not_null") && !column.flag("not_null_not_valid") && empty {
             let message = "fails where the table has rows: a new column is null in them";
             step = step.hazard(HazardKind::DependsOnRows, message);
         }
@@ -242,6 +242,11 @@ impl Rules for Columns {
                 steps.push(alter("DROP DEFAULT"));
             }
         }
+        // A clause of the column cannot say NOT VALID.
+        if column.flag("not_null_not_valid") && !column.flag("_inherited") {
+            steps.push(Step::detail(&column.id, add_not_null(cx, column)));
+        }
+        steps.extend(not_null_comment(None, column));
         storage(cx, None, column, &mut steps);
         steps.extend(sequences::identity_persistence(cx, None, column));
         steps
@@ -307,7 +312,9 @@ impl Rules for Columns {
             steps.push(exclusive(alter("DROP EXPRESSION")));
         }
         if from.text("identity").is_some() && to.text("identity").is_none() {
-            steps.push(exclusive(alter("DROP IDENTITY")));
+            let alter = format!("{} ALTER COLUMN", alter_table(cx, &to.id));
+            let sql = format!("{alter} {} DROP IDENTITY", text::ident(to.id.part()));
+            steps.push(exclusive(sql));
         }
         let shrinks = sequences::outgrows(from, to);
         if shrinks {
@@ -327,6 +334,7 @@ impl Rules for Columns {
         let null_inherited =
             parent.as_ref().is_some_and(|p| p.kind() == Kind::Column) && follows(&["not_null"]);
         nullability(cx, from, to, changed, null_inherited, &mut steps);
+        steps.extend(not_null_comment(Some(from), to));
         if !shrinks {
             sequences::alter_identity(cx, from, to, &mut steps);
         }
@@ -399,6 +407,7 @@ fn nullability(
         "not_null_no_inherit",
         "not_null_not_valid",
     ]) || inherited
+        || (!changed.has("not_null") && cx.from.version < 180_000)
     {
         return;
     }
@@ -407,6 +416,13 @@ fn nullability(
     let alter = alter_table(cx, &to.id);
     let exclusive =
         |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+    if !changed.has("not_null") && turns_invalid(from, to) {
+        steps.push(exclusive(format!(
+            "{alter} ALTER COLUMN {name} DROP NOT NULL"
+        )));
+        steps.push(exclusive(add_not_null(cx, to)));
+        return;
+    }
     if !changed.has("not_null") && from.flag("not_null") {
         let default = format!("{}_{}_not_null", to.id.name(), to.id.part());
         let of = |o: &Object| o.text("not_null_name").unwrap_or(&default).to_owned();
@@ -432,35 +448,67 @@ fn nullability(
         }
         return;
     }
-    if to.flag("not_null") {
-        let sql = match not_null_name(cx, to) {
-            Some(constraint) => format!(
-                "{alter} ADD CONSTRAINT {} NOT NULL {name}{}",
-                text::ident(constraint),
-                if to.flag("not_null_no_inherit") {
-                    " NO INHERIT"
-                } else {
-                    ""
-                },
-            ),
-            None => format!("{alter} ALTER COLUMN {name} SET NOT NULL"),
-        };
+    if to.flag("not_null") && to.flag("not_null_not_valid") {
+        steps.push(exclusive(add_not_null(cx, to)));
+    } else if to.flag("not_null") {
+        let step = exclusive(add_not_null(cx, to));
+        let scan = format!("{table} is read while it is locked");
+        let rows = format!("fails where {} is null", to.id);
         steps.push(
-            exclusive(sql)
-                .hazard(
-                    HazardKind::FullScan,
-                    format!("{table} is read while it is locked"),
-                )
-                .hazard(
-                    HazardKind::DependsOnRows,
-                    format!("fails where {} is null", to.id),
-                ),
+            step.hazard(HazardKind::FullScan, scan)
+                .hazard(HazardKind::DependsOnRows, rows),
         );
     } else {
         steps.push(exclusive(format!(
             "{alter} ALTER COLUMN {name} DROP NOT NULL"
         )));
     }
+}
+
+/// Makes a column that stands NOT NULL.
+fn add_not_null(cx: &Context, column: &Object) -> String {
+    let alter = alter_table(cx, &column.id);
+    let name = text::ident(column.id.part());
+    let constraint = match column.flag("not_null_not_valid") {
+        true => column.text("_not_null_name"),
+        false => not_null_name(cx, column),
+    };
+    let Some(constraint) = constraint else {
+        return format!("{alter} ALTER COLUMN {name} SET NOT NULL");
+    };
+    let mut sql = format!(
+        "{alter} ADD CONSTRAINT {} NOT NULL {name}",
+        text::ident(constraint)
+    );
+    if column.flag("not_null_no_inherit") {
+        sql.push_str(" NO INHERIT");
+    }
+    if column.flag("not_null_not_valid") {
+        sql.push_str(" NOT VALID");
+    }
+    sql
+}
+
+/// What is said about the constraint that a NOT NULL is from 18 on.
+fn not_null_comment(from: Option<&Object>, to: &Object) -> Option<Step> {
+    let wanted = to.text("not_null_comment");
+    let name = to.text("_not_null_name")?;
+    // One that was not there before, or is made anew, has none.
+    let stands = |f: &&Object| f.flag("not_null") && !turns_invalid(f, to);
+    if from.filter(stands).and_then(|f| f.text("not_null_comment")) == wanted {
+        return None;
+    }
+    let text = wanted.map_or_else(|| "NULL".to_owned(), text::literal);
+    let sql = format!(
+        "COMMENT ON CONSTRAINT {} ON {} IS {text}",
+        text::ident(name),
+        super::relation_path(&to.id)
+    );
+    Some(Step::detail(&to.id, sql))
+}
+
+fn turns_invalid(from: &Object, to: &Object) -> bool {
+    to.flag("not_null_not_valid") && !from.flag("not_null_not_valid")
 }
 
 /// How values are kept, and how the planner looks at them.

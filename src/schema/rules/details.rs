@@ -90,9 +90,12 @@ fn built_in(kind: Kind, owner: &str, version: u32) -> Grants {
         Kind::Sequence => (&["SELECT", "UPDATE", "USAGE"], &[]),
         Kind::Schema => (&["CREATE", "USAGE"], &[]),
         Kind::Function | Kind::Procedure | Kind::Aggregate => (&["EXECUTE"], &["EXECUTE"]),
-        Kind::Enum | Kind::Domain | Kind::Composite | Kind::Range | Kind::Language => {
-            (&["USAGE"], &["USAGE"])
-        }
+        Kind::BaseType
+        | Kind::Enum
+        | Kind::Domain
+        | Kind::Composite
+        | Kind::Range
+        | Kind::Language => (&["USAGE"], &["USAGE"]),
         Kind::ForeignDataWrapper | Kind::Server => (&["USAGE"], &[]),
         _ => (&[], &[]),
     };
@@ -310,7 +313,7 @@ fn roles_with_defaults(from: &Schema, kind: Kind, schema: &str) -> BTreeSet<Stri
         Kind::Table | Kind::View | Kind::MaterializedView => "TABLES",
         Kind::Sequence => "SEQUENCES",
         Kind::Function | Kind::Procedure | Kind::Aggregate => "FUNCTIONS",
-        Kind::Enum | Kind::Domain | Kind::Composite | Kind::Range => "TYPES",
+        Kind::BaseType | Kind::Enum | Kind::Domain | Kind::Composite | Kind::Range => "TYPES",
         Kind::Schema => "SCHEMAS",
         _ => return BTreeSet::new(),
     };

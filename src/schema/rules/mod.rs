@@ -3,6 +3,7 @@
 //! Rules write SQL for one object at a time. What must happen to others because of it is worked
 //! out in `expand`, and the order in `order`; neither knows a kind.
 
+mod base_types;
 mod carry;
 mod columns;
 mod constraints;
@@ -16,9 +17,11 @@ mod privileges;
 mod publications;
 mod relations;
 mod retype;
+mod roles;
 mod routines;
 mod search;
 mod sequences;
+mod subscriptions;
 mod tables;
 mod types;
 mod views;
@@ -30,6 +33,7 @@ use super::plan::Step;
 use super::text;
 
 pub(super) use details::details;
+pub(super) use roles::missing as missing_roles;
 
 /// How an object can be altered.
 pub(super) enum Alter {
@@ -155,6 +159,7 @@ pub(super) trait Rules: Sync {
 /// The rules of a kind.
 pub(super) fn of(kind: Kind) -> &'static dyn Rules {
     match kind {
+        Kind::Role => &roles::Roles,
         Kind::Schema => &misc::Schemas,
         Kind::Language => &misc::Languages,
         Kind::Extension => &misc::Extensions,
@@ -165,6 +170,7 @@ pub(super) fn of(kind: Kind) -> &'static dyn Rules {
         Kind::ForeignDataWrapper => &foreign::Wrappers,
         Kind::Server => &foreign::Servers,
         Kind::UserMapping => &foreign::UserMappings,
+        Kind::BaseType => &base_types::BaseTypes,
         Kind::Enum => &types::Enums,
         Kind::Composite => &types::Composites,
         Kind::Attribute => &types::Attributes,
@@ -196,6 +202,7 @@ pub(super) fn of(kind: Kind) -> &'static dyn Rules {
         Kind::Rule => &relations::RewriteRules,
         Kind::Policy => &relations::Policies,
         Kind::Publication => &publications::Publications,
+        Kind::Subscription => &subscriptions::Subscriptions,
         Kind::DefaultPrivileges => &privileges::DefaultPrivileges,
     }
 }
@@ -216,7 +223,7 @@ pub(super) fn claims(object: &Object) -> Vec<Claim> {
             claims.extend(marks(object));
             claims
         }
-        Kind::Enum | Kind::Domain | Kind::Range => vec![type_name()],
+        Kind::BaseType | Kind::Enum | Kind::Domain | Kind::Range => vec![type_name()],
         Kind::Function | Kind::Procedure | Kind::Aggregate => vec![Claim::Routine(
             id.schema().into(),
             id.name().into(),

@@ -1,9 +1,9 @@
 //! Functions, procedures and aggregates.
 
 use super::super::expand::Context;
-use super::super::model::Object;
+use super::super::model::{Id, Kind, Object};
 use super::super::plan::Step;
-use super::{Alter, Changed, Rules};
+use super::{Alter, Changed, Rules, base_types};
 
 /// Functions and procedures.
 pub(in super::super) struct Routines;
@@ -13,12 +13,26 @@ fn create(routine: &Object) -> Step {
     let sql = routine.get("definition").trim_end().to_owned();
     let mut step = Step::create(&routine.id, sql);
     step.late = routine.flag("_late");
-    step
+    let shells = routine
+        .needs
+        .iter()
+        .filter(|need| is_support(routine, &need.id));
+    step.needing(shells.map(|need| base_types::shell(&need.id)))
+}
+
+/// Whether it is a function of this base type: made when the type is but a shell, and gone with it.
+fn is_support(routine: &Object, of: &Id) -> bool {
+    let mut needs = routine.needs.iter();
+    of.kind() == Kind::BaseType && needs.any(|need| need.id == *of && need.auto)
 }
 
 impl Rules for Routines {
     fn create(&self, _: &Context, routine: &Object) -> Vec<Step> {
         vec![create(routine)]
+    }
+
+    fn waits_for(&self, routine: &Object, need: &Id) -> bool {
+        !is_support(routine, need)
     }
 
     fn alter(&self, _: &Context, from: &Object, to: &Object, _: &Changed) -> Alter {

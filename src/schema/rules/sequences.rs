@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::Step;
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, details};
+use super::{Alter, Changed, Loss, Rules, alter_table, details};
 
 pub(in super::super) struct Sequences;
 
@@ -137,9 +137,10 @@ pub(super) fn alter_identity(cx: &Context, from: &Object, to: &Object, steps: &m
     let Some(identity) = to.text("identity") else {
         return;
     };
+    // Without ONLY: a partition has its parent's, anything else that inherits has none.
     let column = format!(
         "{} ALTER COLUMN {}",
-        alter_only(cx, &to.id),
+        alter_table(cx, &to.id),
         text::ident(to.id.part())
     );
     let Some(present) = from.text("identity") else {

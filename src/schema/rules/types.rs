@@ -247,6 +247,9 @@ impl Rules for Domains {
             sql.push_str(&format!(" DEFAULT {default}"));
         }
         if object.flag("not_null") {
+            if let Some(name) = not_null_name(cx, object) {
+                sql.push_str(&format!(" CONSTRAINT {}", text::ident(name)));
+            }
             sql.push_str(" NOT NULL");
         }
         for constraint in cx.to.parts(&object.id, Kind::DomainConstraint) {
@@ -256,6 +259,10 @@ impl Rules for Domains {
             }
         }
         vec![Step::create(&object.id, sql)]
+    }
+
+    fn finish(&self, _: &Context, object: &Object) -> Vec<Step> {
+        not_null_comment(None, object).into_iter().collect()
     }
 
     /// Without its type it is another domain; for anything else only the default lets go.
@@ -291,18 +298,27 @@ impl Rules for Domains {
             steps.push(Step::alter(&to.id, sql));
         }
         if from.flag("not_null") != to.flag("not_null") {
-            let (how, checks) = if to.flag("not_null") {
-                ("SET NOT NULL", true)
-            } else {
-                ("DROP NOT NULL", false)
+            let how = match (to.flag("not_null"), not_null_name(cx, to)) {
+                (true, Some(name)) => format!("ADD CONSTRAINT {} NOT NULL", text::ident(name)),
+                (true, None) => "SET NOT NULL".to_owned(),
+                (false, _) => "DROP NOT NULL".to_owned(),
             };
             let mut step = Step::alter(&to.id, format!("{domain} {how}"));
-            if checks {
+            if to.flag("not_null") {
                 let message = format!("fails where a value of {} is null", to.id);
                 step = step.hazard(HazardKind::DependsOnRows, message);
             }
             steps.push(step);
+        } else if let (true, Some(old), Some(new)) = (
+            changed.has("not_null_name"),
+            from.text("_not_null_name"),
+            to.text("_not_null_name"),
+        ) {
+            let (old, new) = (text::ident(old), text::ident(new));
+            let sql = format!("{domain} RENAME CONSTRAINT {old} TO {new}");
+            steps.push(Step::alter(&to.id, sql));
         }
+        steps.extend(not_null_comment(Some(from), to));
         Alter::Steps(steps)
     }
 
@@ -321,6 +337,26 @@ impl Rules for Domains {
         statements.push(format!("{domain} RENAME TO {}", text::ident(name)));
         statements
     }
+}
+
+/// The name of a domain's NOT NULL, where it is not the usual one and the server keeps it.
+fn not_null_name<'a>(cx: &Context, domain: &'a Object) -> Option<&'a str> {
+    let known = cx.from.version >= 170_000;
+    domain.text("not_null_name").filter(|_| known)
+}
+
+fn not_null_comment(from: Option<&Object>, to: &Object) -> Option<Step> {
+    let wanted = to.text("not_null_comment");
+    let name = text::ident(to.text("_not_null_name")?);
+    // One that was not there before has none.
+    let from = from.filter(|f| f.flag("not_null"));
+    if from.and_then(|f| f.text("not_null_comment")) == wanted {
+        return None;
+    }
+    let text = wanted.map_or_else(|| "NULL".to_owned(), text::literal);
+    let path = to.id.path();
+    let sql = format!("COMMENT ON CONSTRAINT {name} ON DOMAIN {path} IS {text}");
+    Some(Step::detail(&to.id, sql))
 }
 
 fn domain_constraint(constraint: &Object) -> String {

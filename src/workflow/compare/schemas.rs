@@ -30,7 +30,9 @@ pub async fn dump(context: &Context, side: &Side, filter: &Filter) -> Result<Dum
         let plan = schema::plan(&empty, &schema);
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         let mut sql = String::new();
-        for step in &plan.steps {
+        // Roles are the server's: whether this one has them does not count.
+        let steps = plan.steps.iter();
+        for step in steps.filter(|step| step.object.kind() != schema::Kind::Role) {
             // Hazards are about changing a database, not about what a schema is.
             let statement = format!("{};\n", step.sql);
             let folder = match step.object.schema() {

@@ -1,6 +1,7 @@
 //! What `pg_dump --schema-only` says about a database: the verdict that is not devdb's own.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use devdb::postgres::Target;
@@ -12,23 +13,32 @@ pub struct Dumper {
     shell: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    program: String,
     /// Where the server is, seen from the shell.
-    url: String,
+    server: Target,
 }
 
 impl Dumper {
     /// In the container of the shared server; where `DEVDB_TEST_URL` names another server, on this
     /// machine, where a `pg_dump` of the server's version must be on the path.
     pub fn new() -> Self {
-        let (mut command, url) = match in_container(&server::url()) {
-            false => (Command::new("sh"), server::url()),
-            true => {
-                let mut command = Command::new("docker");
-                command.args(["exec", "--interactive", "devdb-test-server", "sh"]);
-                let url = "postgresql://postgres:postgres@127.0.0.1:5432/postgres";
-                (command, url.to_string())
-            }
-        };
+        let url = server::url();
+        if !in_container(&url) {
+            return Self::local(Path::new("pg_dump"), &Target::parse(&url).unwrap());
+        }
+        let mut command = Command::new("docker");
+        command.args(["exec", "--interactive", "devdb-test-server", "sh"]);
+        let inside = "postgresql://postgres:postgres@127.0.0.1:5432/postgres";
+        Self::open(command, "pg_dump".into(), Target::parse(inside).unwrap())
+    }
+
+    /// On this machine, with this program.
+    pub fn local(program: &Path, server: &Target) -> Self {
+        let program = program.to_str().unwrap().to_owned();
+        Self::open(Command::new("sh"), program, server.clone())
+    }
+
+    fn open(mut command: Command, program: String, server: Target) -> Self {
         let mut shell = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -38,16 +48,17 @@ impl Dumper {
             input: shell.stdin.take().unwrap(),
             output: BufReader::new(shell.stdout.take().unwrap()),
             shell,
-            url,
+            program,
+            server,
         }
     }
 
     /// The dump of one database, without what says nothing and in an order of its own.
     pub fn dump(&mut self, database: &str) -> String {
-        let target = Target::parse(&self.url).unwrap().with_database(database);
-        let url = target.url("postgresql");
+        let url = self.server.with_database(database).url("postgresql");
         let end = "\u{1}end of dump";
-        let command = format!("pg_dump --schema-only '{url}' 2>&1; printf '%s\\n' '{end}'\n");
+        let program = &self.program;
+        let command = format!("{program} --schema-only '{url}' 2>&1; printf '%s\\n' '{end}'\n");
         self.input.write_all(command.as_bytes()).unwrap();
         self.input.flush().unwrap();
         let mut text = String::new();

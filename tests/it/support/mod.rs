@@ -6,3 +6,4 @@ pub mod events;
 pub mod project;
 pub mod python;
 pub mod server;
+pub mod versions;

@@ -1,0 +1,14 @@
+create table t(a int constraint a_there not null, b int not null, c int, d int not null no inherit, e int, f int constraint f_old not null, g int not null);
+alter table t add constraint e_later not null e not valid;
+comment on constraint f_old on t is 'old';
+comment on constraint t_g_not_null on t is 'to be changed';
+create table parent(x int not null, y int);
+create table child(z int) inherits (parent);
+create table alone(x int);
+alter table alone add constraint alone_x not null x not valid;
+create table gone_invalid(x int not null, y int not null);
+comment on constraint gone_invalid_y_not_null on gone_invalid is 'here';
+create domain d as int constraint d_named not null;
+create domain e as int not null;
+create domain f as int constraint f_named not null;
+comment on constraint f_named on domain f is 'here';

@@ -1,0 +1,17 @@
+create table t(a int constraint a_here not null, b int constraint b_named not null, c int constraint c_there not null, d int not null, e int constraint e_later not null, f int not null, g int not null);
+comment on constraint a_here on t is 'mind the name';
+comment on constraint t_f_not_null on t is 'new';
+comment on constraint t_g_not_null on t is 'changed';
+create table parent(x int, y int constraint parent_y not null);
+create table child(z int not null) inherits (parent);
+create table alone(x int, y int);
+alter table alone add constraint alone_y not null y not valid;
+create table fresh(x int, y int constraint fresh_y not null no inherit);
+alter table fresh add constraint fresh_x not null x not valid;
+create table gone_invalid(x int, y int not null);
+alter table gone_invalid add constraint gone_invalid_x_not_null not null x not valid;
+comment on constraint gone_invalid_x_not_null on gone_invalid is 'said';
+create domain d as int not null;
+create domain e as int constraint e_named not null;
+create domain f as int constraint f_named not null;
+comment on constraint f_named on domain f is 'there';

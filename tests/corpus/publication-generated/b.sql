@@ -1,0 +1,4 @@
+create table t(id int primary key, a int, g int generated always as (a) stored);
+create publication p for table t with (publish_generated_columns = stored);
+create publication q for table t with (publish_generated_columns = none);
+create publication r for table t (id, g);

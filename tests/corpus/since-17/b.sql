@@ -1,0 +1,13 @@
+create table part(k int, v int generated always as identity) partition by list (k);
+create table part_1 partition of part for values in (1);
+create table t(a int);
+grant maintain on t to r_app;
+create domain d as int not null;
+create domain e as int constraint e_named not null;
+create domain f as int constraint f_named not null;
+comment on constraint f_named on domain f is 'there';
+create collation c (provider = builtin, locale = 'C');
+create collation n (provider = builtin, locale = 'C.UTF-8');
+create table changed(a int, b int generated always as (a + 2) stored);
+create subscription two connection 'host=elsewhere' publication p with (connect = false, slot_name = none, two_phase = true, run_as_owner = true, password_required = false, failover = true, origin = none);
+alter subscription two owner to r_app;
