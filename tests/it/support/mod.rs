@@ -5,4 +5,5 @@ pub mod dump;
 pub mod events;
 pub mod project;
 pub mod python;
+pub mod random_schema;
 pub mod server;
