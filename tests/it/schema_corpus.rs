@@ -16,7 +16,7 @@ const FLOOR_FORWARD: usize = 112;
 const FLOOR_BACKWARD: usize = 112;
 
 /// The same for our own, both ways together.
-const OWN_FLOOR: usize = 80;
+const OWN_FLOOR: usize = 100;
 
 const AT_A_TIME: usize = 6;
 

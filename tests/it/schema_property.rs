@@ -1,7 +1,8 @@
 //! Random schemas and mutations of them, there and back: the plan applies, what it promises is
 //! there afterwards, nothing is left to do, and nothing that stands on both sides was dropped.
 //!
-//! `DEVDB_PROPERTY_CASES=5000` tries more of them, `DEVDB_PROPERTY_SEED=7` one alone. A case that
+//! `DEVDB_PROPERTY_CASES=5000` tries more of them, `DEVDB_PROPERTY_SEED=7` begins with that one (and
+//! ends with it where no number is asked for). A case that
 //! fails is made smaller, as long as it fails in the same way, and printed as SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +24,8 @@ const AT_A_TIME: usize = 4;
 /// How long a case that fails is made smaller.
 const SHRINKING: Duration = Duration::from_secs(60);
 
-/// After so many failures it is known that there are some.
-const FAILURES: usize = 12;
+/// After so many failures it is known that there are some; `DEVDB_PROPERTY_FAILURES` asks for more.
+const FAILURES: u64 = 5;
 
 /// One pair as statements, those that the server refuses included.
 #[derive(Clone)]
@@ -64,10 +65,34 @@ impl Case {
             a,
             b,
             rows,
-            dump: seed % 10 == 0,
+            dump: seed.is_multiple_of(10),
         }
     }
 }
+
+/// Leaves of a database what its template has: several times as fast as a new clone.
+const CLEAR: &str = r#"do $clear$
+declare statement text;
+begin
+  for statement in
+    select format('drop event trigger %I', evtname) from pg_event_trigger union all
+    select format('drop publication %I', pubname) from pg_publication union all
+    select format('drop schema %I cascade', nspname) from pg_namespace
+      where nspname !~ '^pg_' and nspname not in ('ext', 'information_schema') union all
+    select format('drop foreign data wrapper %I cascade', fdwname) from pg_foreign_data_wrapper union all
+    select format('drop access method %I cascade', amname) from pg_am a where oid >= 16384
+      and not exists (select from pg_depend d where d.objid = a.oid and d.deptype = 'e')
+  loop
+    execute statement;
+  end loop;
+  delete from pg_shdepend where classid = 'pg_default_acl'::regclass
+    and dbid = (select oid from pg_database where datname = current_database());
+  delete from pg_default_acl;
+  create schema public;
+  alter schema public owner to pg_database_owner;
+  grant usage on schema public to public;
+  comment on schema public is 'standard public schema';
+end $clear$"#;
 
 struct Failure {
     /// What kind of failure it is: the same for the same fault.
@@ -116,6 +141,7 @@ struct Worker {
     run: String,
     number: usize,
     dumper: Dumper,
+    sessions: BTreeMap<&'static str, Connection>,
     counts: Counts,
 }
 
@@ -124,34 +150,41 @@ impl Worker {
         format!("{}_{}_{what}", self.run, self.number)
     }
 
-    /// A fresh database with whatever of the statements the server accepts.
-    async fn load(&mut self, what: &str, sql: &[String]) -> (Connection, Vec<String>) {
-        let name = self.name(what);
-        let mut admin = postgres::connect(&self.admin).await.unwrap();
-        database::drop(&mut admin, &name).await.unwrap();
-        database::clone(&mut admin, &name, &format!("{}_template", self.run))
-            .await
-            .unwrap();
-        admin.close().await;
-        let mut session = postgres::connect(&self.admin.with_database(&name))
-            .await
-            .unwrap();
-        session
-            .execute("set client_min_messages = error; set check_function_bodies = on")
-            .await
-            .unwrap();
+    /// The session of a database that has in it whatever of the statements the server accepts, and
+    /// nothing else.
+    async fn load(&mut self, what: &'static str, sql: &[String]) -> (Connection, Vec<String>) {
+        let mut session = match self.sessions.remove(what) {
+            Some(mut session) => match session.execute(CLEAR).await {
+                Ok(()) => session,
+                Err(error) => panic!("{} is not cleared: {error}", self.name(what)),
+            },
+            None => self.clone_template(what).await,
+        };
         let mut accepted = Vec::new();
         for statement in sql {
             match session.execute(statement).await {
                 Ok(()) => accepted.push(statement.clone()),
-                Err(error) => {
-                    if std::env::var_os("DEVDB_PROPERTY_REFUSED").is_some() {
-                        println!("refused: {error}: {statement}");
-                    }
+                Err(error) if std::env::var_os("DEVDB_PROPERTY_REFUSED").is_some() => {
+                    println!("refused: {error}: {statement}");
                 }
+                Err(_) => {}
             }
         }
         (session, accepted)
+    }
+
+    async fn clone_template(&self, what: &str) -> Connection {
+        let name = self.name(what);
+        let mut admin = postgres::connect(&self.admin).await.unwrap();
+        database::drop(&mut admin, &name).await.unwrap();
+        let template = format!("{}_template", self.run);
+        database::clone(&mut admin, &name, &template).await.unwrap();
+        admin.close().await;
+        let target = self.admin.with_database(&name);
+        let mut session = postgres::connect(&target).await.unwrap();
+        let settings = "set client_min_messages = error";
+        session.execute(settings).await.unwrap();
+        session
     }
 
     async fn try_case(&mut self, case: &Case) -> Result<(), Failure> {
@@ -179,8 +212,21 @@ impl Worker {
         for row in rows {
             let _ = a.execute(row).await;
         }
-        let from = read(&mut a).await?;
-        let to = read(&mut b).await?;
+        let (from, to) = (read(&mut a).await, read(&mut b).await);
+        let way = self.way(case, &mut a, from, to).await;
+        self.sessions.insert("a", a);
+        self.sessions.insert("b", b);
+        way
+    }
+
+    async fn way(
+        &mut self,
+        case: &Case,
+        a: &mut Connection,
+        from: Result<Schema, Failure>,
+        to: Result<Schema, Failure>,
+    ) -> Result<(), Stop> {
+        let (from, to) = (from?, to?);
         for object in from.objects() {
             *self
                 .counts
@@ -197,35 +243,26 @@ impl Worker {
             (dump("a"), dump("b"))
         });
         let (dump_a, dump_b) = dumps.unzip();
-        let there = self.go(&mut a, &from, &to, dump_b.as_deref()).await;
-        let back = match there {
-            Ok(()) => {
-                let at = read(&mut a).await?;
-                self.go(&mut a, &at, &from, dump_a.as_deref())
-                    .await
-                    .map_err(|stop| match stop {
-                        Stop::Fault(failure) => Stop::Fault(Failure::new(
-                            format!("back: {}", failure.class),
-                            format!("on the way back: {}", failure.text),
-                        )),
-                        Stop::Row => Stop::Row,
-                    })
-            }
-            Err(stop) => Err(stop),
-        };
-        a.close().await;
-        b.close().await;
-        back
+        let there = self.go(a, &from, &to, dump_b.as_deref()).await?;
+        let back = self.go(a, &there, &from, dump_a.as_deref()).await;
+        match back {
+            Err(Stop::Fault(failure)) => Err(Stop::Fault(Failure::new(
+                format!("back: {}", failure.class),
+                format!("on the way back: {}", failure.text),
+            ))),
+            Err(Stop::Row) => Err(Stop::Row),
+            Ok(_) => Ok(()),
+        }
     }
 
-    /// Applies the plan to the database a and looks at what came of it.
+    /// Applies the plan to the database a, looks at what came of it, and gives that.
     async fn go(
         &mut self,
         session: &mut Connection,
         from: &Schema,
         to: &Schema,
         dump: Option<&str>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Schema, Stop> {
         let plan = schema::plan(from, to);
         let sql = plan.to_sql();
         self.counts.steps += plan.steps.len();
@@ -268,12 +305,14 @@ impl Worker {
                 return Err(Failure::new("pg_dump", text).into());
             }
         }
-        Ok(())
+        Ok(after)
     }
 
     /// The case without whatever is not needed for a failure of the same kind.
     async fn shrink(&mut self, mut case: Case, class: &str) -> Case {
         let end = Instant::now() + SHRINKING;
+        case.a = self.load("a", &case.a).await.1;
+        case.b = self.load("b", &case.b).await.1;
         let all: BTreeSet<&String> = case.a.iter().chain(&case.b).chain(&case.rows).collect();
         let mut all: Vec<String> = all.into_iter().cloned().collect();
         let mut size = all.len().div_ceil(2);
@@ -293,8 +332,8 @@ impl Worker {
                     rows: without(&case.rows),
                     dump: case.dump,
                 };
-                let result = self.try_case(&smaller).await;
-                if result.is_err_and(|failure| failure.class == class) {
+                let same = |failure: Failure| failure.class == class;
+                if self.try_case(&smaller).await.is_err_and(same) {
                     all.drain(at..(at + size).min(all.len()));
                     case = smaller;
                 } else {
@@ -380,7 +419,7 @@ fn keeps_what_stays(from: &Schema, to: &Schema, plan: &Plan) -> Result<(), Failu
                             .get(id)
                             .and_then(|c| c.text("generated").map(str::to_owned))
                     };
-                    made_anew(&table) || generated(from) != generated(to)
+                    made_anew(&table) || generated(from).is_some() || generated(to).is_some()
                 }
                 _ => true,
             };
@@ -476,23 +515,21 @@ async fn prepare(run: &str, admin: &Target) {
     session.close().await;
 }
 
-/// The seeds of a run: the given one; else some that are always the same, then new ones.
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect(name))
+}
+
+/// The seeds of a run: those that are asked for; else some that are always the same, then new ones.
 fn seeds() -> Vec<u64> {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .map(|text| text.parse::<u64>().expect(name))
-    };
+    let count = number("DEVDB_PROPERTY_CASES");
     if let Some(seed) = number("DEVDB_PROPERTY_SEED") {
-        return vec![seed];
+        return (seed..seed + count.unwrap_or(1)).collect();
     }
-    let count = number("DEVDB_PROPERTY_CASES").unwrap_or(CASES);
-    let start =
-        number("DEVDB_PROPERTY_START").unwrap_or_else(|| fastrand::u64(1_000_000..1_000_000_000));
-    println!("new seeds from {start}");
-    (0..count / 2)
-        .chain(start..start + count.div_ceil(2))
-        .collect()
+    let count = count.unwrap_or(CASES);
+    let new = fastrand::u64(1_000_000..1_000_000_000);
+    println!("new seeds from {new}");
+    (0..count / 2).chain(new..new + count.div_ceil(2)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -506,18 +543,20 @@ async fn random_schemas_converge() {
     let todo = Arc::new(Mutex::new(todo));
     let failures: Arc<Mutex<BTreeMap<String, Vec<u64>>>> = Arc::default();
     let mut workers = Vec::new();
-    for number in 0..AT_A_TIME {
+    for worker in 0..AT_A_TIME {
         let mut worker = Worker {
             admin: admin.clone(),
             run: run.clone(),
-            number,
+            number: worker,
             dumper: Dumper::new(),
+            sessions: BTreeMap::new(),
             counts: Counts::default(),
         };
         let (todo, failures) = (todo.clone(), failures.clone());
         workers.push(tokio::spawn(async move {
             loop {
-                let enough = failures.lock().unwrap().values().map(Vec::len).sum::<usize>() >= FAILURES;
+                let failed: usize = failures.lock().unwrap().values().map(Vec::len).sum();
+                let enough = failed as u64 >= number("DEVDB_PROPERTY_FAILURES").unwrap_or(FAILURES);
                 let Some(seed) = todo.lock().unwrap().pop().filter(|_| !enough) else {
                     break;
                 };

@@ -2,9 +2,9 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
-use super::super::plan::Step;
+use super::super::plan::{Action, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only};
+use super::{Alter, Changed, Loss, Rules, alter_only, details};
 
 pub(in super::super) struct Sequences;
 
@@ -183,10 +183,23 @@ fn owner_column(sequence: &Object) -> Option<Id> {
     }
 }
 
-fn owned_by(sequence: &Object) -> Step {
+/// The table whose column owns a sequence.
+pub(super) fn owner_table(sequence: &Object) -> Option<Id> {
+    owner_column(sequence).map(|column| column.beside(Kind::Table, ""))
+}
+
+/// Makes a sequence a column's. Table and sequence must have one owner by then; afterwards what
+/// happens to the table's happens to the sequence's.
+fn owned_by(cx: &Context, from: Option<&Object>, sequence: &Object) -> Vec<Step> {
     let owner = sequence.text("owned_by").unwrap_or("NONE");
     let sql = format!("ALTER SEQUENCE {} OWNED BY {owner}", sequence.id.path());
-    Step::detail(&sequence.id, sql).needing(owner_column(sequence))
+    let table = owner_table(sequence);
+    let step = Step::detail(&sequence.id, sql)
+        .needing(owner_column(sequence))
+        .needing(table.as_ref().map(details::owned));
+    let mut steps = Vec::from_iter(details::owner(cx, from, sequence));
+    steps.push(step);
+    steps
 }
 
 impl Rules for Sequences {
@@ -209,9 +222,9 @@ impl Rules for Sequences {
         !matches!(need.kind(), Kind::Column | Kind::Table)
     }
 
-    fn finish(&self, _: &Context, sequence: &Object) -> Vec<Step> {
+    fn finish(&self, cx: &Context, sequence: &Object) -> Vec<Step> {
         if sequence.text("owned_by").is_some() {
-            vec![owned_by(sequence)]
+            owned_by(cx, None, sequence)
         } else {
             Vec::new()
         }
@@ -225,8 +238,13 @@ impl Rules for Sequences {
         let moves = changed.has("owned_by") || loses.is_some();
         if moves && let Some(owner) = &owner {
             let sql = format!("ALTER SEQUENCE {path} OWNED BY NONE");
-            if loses.is_some() || to.text("owned_by").is_none() {
-                steps.push(Step::detail(&to.id, sql).releasing([owner.clone()]));
+            let leaves = owner_table(from) != owner_table(to);
+            let hands = from.text("owner") != to.text("owner");
+            if loses.is_some() || leaves || hands {
+                let mut step = Step::detail(&to.id, sql).releasing([owner.clone()]);
+                // First of all: until then what happens to the table's owner happens to it.
+                step.action = Action::Drop;
+                steps.push(step);
             }
         }
         let changes = changes(from, to);
@@ -249,7 +267,7 @@ impl Rules for Sequences {
             ));
         }
         if moves && to.text("owned_by").is_some() {
-            steps.push(owned_by(to));
+            steps.extend(owned_by(cx, Some(from), to));
         }
         Alter::Steps(steps)
     }
