@@ -8,6 +8,7 @@ use super::diff;
 use super::model::{Dependents, Id, Object, Schema};
 use super::plan::{Action, Step};
 use super::rules::{self, Alter, Changed, Claim, Loss};
+use super::text;
 
 /// What becomes of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,14 @@ impl<'a> Context<'a> {
                     }
                 }
             }
-            Some(Fate::Create) | None => {}
+            Some(Fate::Create) => {
+                let whole = self.to.get(id);
+                let whole = whole.and_then(|new| rules::of(id.kind()).remakes(self, new));
+                if let Some(whole) = whole.filter(|whole| self.stays(whole)) {
+                    self.rebuild(&whole, todo);
+                }
+            }
+            None => {}
         }
     }
 
@@ -169,7 +177,25 @@ impl<'a> Context<'a> {
                 }
             }
         }
+        // What stands aside holds on to what it needs.
+        let mut todo: Vec<Id> = aside.iter().cloned().collect();
+        while let Some(id) = todo.pop() {
+            for need in self.with_parts(&id).flat_map(|object| &object.needs) {
+                if self.is_remade(&need.id) && aside.insert(need.id.clone()) {
+                    todo.push(need.id.clone());
+                }
+            }
+        }
         aside
+    }
+
+    /// An object as it stands, and what goes with it unasked.
+    fn with_parts(&self, id: &Id) -> impl Iterator<Item = &'a Object> {
+        let parts = self.dependents(id).filter(|(_, auto)| *auto);
+        self.from
+            .get(id)
+            .into_iter()
+            .chain(parts.map(|(part, _)| part))
     }
 
     /// Whether the object is made in this plan.
@@ -339,10 +365,24 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// A name that nothing beside it has on either side, and that fits.
+    fn free_name(&self, id: &Id) -> String {
+        let taken = |name: &str| {
+            let beside = |o: &Object| o.id.schema() == id.schema() && o.id.name() == name;
+            self.from.objects().any(beside) || self.to.objects().any(beside)
+        };
+        let names = (1..).map(|n| match n {
+            1 => text::with_suffix(id.name(), "__old"),
+            n => text::with_suffix(id.name(), &format!("__old{n}")),
+        });
+        let mut free = names.skip_while(|name| taken(name));
+        free.next().unwrap_or_default()
+    }
+
     /// Renames the old one, makes the new one, and drops the old one when nobody holds on to it.
     fn move_aside(&self, old: &Object, new: &Object, steps: &mut Vec<Step>) {
         let rules = rules::of(old.id.kind());
-        let name = format!("{}__old", old.id.name());
+        let name = self.free_name(&old.id);
         let aside = self.old(&old.id);
         for sql in rules.rename(old, &name) {
             let mut rename = Step::alter(&old.id, sql);
@@ -352,6 +392,11 @@ impl<'a> Context<'a> {
         if let Some(rename) = steps.last_mut() {
             rename.makes.push(aside.clone());
             rename.destroys.push(old.id.clone());
+            // Its statements call what it needs by its old name.
+            let needs = old.needs.iter().map(|need| need.id.clone());
+            rename
+                .releases
+                .extend(needs.filter(|id| self.aside.contains(id)));
         }
         steps.extend(rules.create(self, new));
         let mut renamed = old.clone();
@@ -362,7 +407,10 @@ impl<'a> Context<'a> {
             step.action = Action::Detail;
             step.destroys = vec![aside.clone()];
             step.needs.push(aside.clone());
-            step.releases.extend(self.released(old));
+            for object in self.with_parts(&old.id) {
+                step.releases.extend(self.released(object));
+            }
+            step.releases.retain(|id| *id != aside);
             steps.push(step);
         }
     }

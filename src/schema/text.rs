@@ -39,6 +39,15 @@ pub fn qualified(schema: &str, name: &str) -> String {
     }
 }
 
+/// A name with something after it, cut where Postgres would: at 63 bytes.
+pub fn with_suffix(name: &str, suffix: &str) -> String {
+    let mut end = name.len().min(63 - suffix.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", &name[..end])
+}
+
 /// A role in GRANT and the like; the empty name is everybody.
 pub fn role(name: &str) -> String {
     if name.is_empty() {

@@ -14,6 +14,7 @@ mod migrations_sqlx;
 mod report;
 mod schema_corpus;
 mod schema_named;
+mod schema_property;
 mod schema_roles;
 mod schema_rows;
 mod server_docker;

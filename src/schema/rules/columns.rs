@@ -157,6 +157,7 @@ pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
                 && links(cx.from, id)
                 && links(cx.to, id)
                 && !tables::leaves(cx, &table, &table_id(id))
+                && !(id.kind() == Kind::Attribute && tables::leaves_type(cx, &table))
         })
         .cloned()
 }
@@ -180,6 +181,13 @@ fn is_elsewhere(id: &Id, column: &Id) -> bool {
 /// Stands for a column's being gone.
 fn gone(column: &Id) -> Id {
     column.beside(Kind::Column, &format!("{}\u{1}gone", column.part()))
+}
+
+/// Stands for the ends of those columns of a table that stays which are dropped by themselves.
+pub(super) fn going<'a>(cx: &'a Context, table: &'a Id) -> impl Iterator<Item = Id> + 'a {
+    let columns = cx.from.parts(table, Kind::Column);
+    let goes = |column: &&Object| cx.stays(table) && cx.destroyed(&column.id);
+    columns.filter(goes).map(|column| gone(&column.id))
 }
 
 impl Rules for Columns {
@@ -277,8 +285,13 @@ impl Rules for Columns {
 
     fn goes_with(&self, cx: &Context, column: &Object, whole: &Id) -> bool {
         let table = table_id(&column.id);
-        whole.kind() != Kind::Column
-            || !(tables::leaves(cx, &table, &table_id(whole)) || is_kept_below(cx, whole))
+        match whole.kind() {
+            Kind::Column => {
+                !(tables::leaves(cx, &table, &table_id(whole)) || is_kept_below(cx, whole))
+            }
+            Kind::Attribute => !tables::leaves_type(cx, &table),
+            _ => true,
+        }
     }
 
     /// What children had from their parent can be dropped by itself only after the parent's.
@@ -321,7 +334,8 @@ impl Rules for Columns {
             sequences::alter_identity(cx, from, to, &mut steps);
         }
         let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
-        if (changed.any(&["type", "collation"]) || retyped) && !inherited {
+        let new_type = changed.any(&["type", "collation"]) || retyped;
+        if new_type && !inherited {
             if from.flag("_in_key") {
                 return Alter::RebuildWhole(table);
             }
@@ -339,7 +353,14 @@ impl Rules for Columns {
             sequences::alter_identity(cx, from, to, &mut steps);
         }
         steps.extend(sequences::identity_persistence(cx, Some(from), to));
-        storage(cx, Some(from), to, &mut steps);
+        // A new type brings its own storage with it.
+        let stored = from.with("storage", None).with("compression", None);
+        storage(
+            cx,
+            Some(if new_type { &stored } else { from }),
+            to,
+            &mut steps,
+        );
         let options =
             text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
         if !options.is_empty() {
@@ -375,6 +396,8 @@ impl Rules for Columns {
             | Kind::Publication => true,
             Kind::Column => dependent.text("expression").is_some(),
             Kind::Default => !retype::default_survives(from, to),
+            // Made anew by Postgres, without their target.
+            Kind::Statistics => dependent.text("target").is_some(),
             Kind::Constraint => {
                 dependent.get("form") == "foreign key" && from.text("_base") != to.text("_base")
             }

@@ -46,6 +46,13 @@ pub(super) fn key_from_parent(cx: &Context, constraint: &Object) -> Option<Id> {
     }
 }
 
+/// Whether the parameters of its index can stand in its clause: they come before any predicate.
+fn parameters_inline(constraint: &Object) -> bool {
+    has_index(constraint)
+        && constraint.get("form") != "exclusion"
+        && !constraint.list("index_options").is_empty()
+}
+
 /// `CONSTRAINT name CHECK (…)`
 pub(super) fn clause(constraint: &Object) -> String {
     let mut sql = format!(
@@ -53,6 +60,10 @@ pub(super) fn clause(constraint: &Object) -> String {
         text::ident(constraint.id.part()),
         constraint.get("definition")
     );
+    if parameters_inline(constraint) {
+        let parameters = text::parameters(constraint.list("index_options"));
+        sql.push_str(&format!(" WITH ({parameters})"));
+    }
     if constraint.flag("deferrable") {
         sql.push_str(" DEFERRABLE");
     }
@@ -135,7 +146,11 @@ impl Rules for Constraints {
         let mut steps = Vec::new();
         if has_index(constraint) {
             let path = index_path(&constraint.id);
-            indexes::settings(cx, None, constraint, &path, "index_options", &mut steps);
+            let options = match parameters_inline(constraint) {
+                true => "",
+                false => "index_options",
+            };
+            indexes::settings(cx, None, constraint, &path, options, &mut steps);
             index_details(None, constraint, &path, &mut steps);
         }
         // Its parent's statement speaks of the parent only.
@@ -205,7 +220,13 @@ impl Rules for Constraints {
             "not_enforced",
         ];
         let deferral = changed.any(&["deferrable", "deferred", "not_enforced"]);
+        let table = to.id.beside(Kind::Table, "");
+        let partitioned = cx
+            .from
+            .get(&table)
+            .is_some_and(|t| t.get("form") == "partitioned");
         if !changed.only(&in_place)
+            || (partitioned && changed.has("index_options"))
             || (deferral && to.get("form") != "foreign key")
             || (to.flag("not_valid") && !from.flag("not_valid"))
             || (changed.has("parent")
@@ -217,7 +238,6 @@ impl Rules for Constraints {
         let id = &to.id;
         let name = text::ident(id.part());
         let alter = alter_table(cx, id);
-        let table = id.beside(Kind::Table, "");
         let mut steps = Vec::new();
         if deferral {
             let how = match (to.flag("deferrable"), to.flag("deferred")) {

@@ -6,24 +6,72 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema, Value};
 use super::super::plan::Step;
 use super::super::text;
-use super::of;
+use super::{of, sequences};
 
 /// The steps that bring comment, owner and grants to what they shall be. `from` is the object as
 /// it stands, or nothing where it has just been made.
 pub(in super::super) fn details(cx: &Context, from: Option<&Object>, to: &Object) -> Vec<Step> {
     let mut steps = Vec::new();
-    // A sequence that a column owns has the owner of its table.
-    if to.text("owned_by").is_none() {
+    let table = sequences::owner_table(to);
+    // A sequence that belongs to a table has its owner.
+    if table.is_none() {
         steps.extend(owner(cx, from, to));
     }
     steps.extend(comment(from, to));
-    grants(cx, from, to, &mut steps);
+    // Those of columns wait for the whole's new owner.
+    if !whole(cx.to, to).is_some_and(|whole| changes_hands(cx, whole)) {
+        let mut after = Vec::new();
+        grants(cx, from, to, &mut after);
+        let after = after.into_iter();
+        steps.extend(after.map(|step| step.needing(table.as_ref().map(owned))));
+    }
+    if table.is_none()
+        && changes_hands(cx, to)
+        && let Some(step) = steps.first_mut()
+    {
+        let owned = owned(&to.id);
+        step.makes.push(owned.clone());
+        for column in columns(cx.to, to) {
+            let mut after = Vec::new();
+            let from = cx.from.get(&column.id).filter(|c| cx.stays(&c.id));
+            grants(cx, from, column, &mut after);
+            steps.extend(after.into_iter().map(|step| step.needing([owned.clone()])));
+        }
+    }
     steps
 }
 
 /// Stands for an object's having its owner.
 pub(super) fn owned(id: &Id) -> Id {
     id.beside(id.kind(), &format!("{}\u{1}owned", id.part()))
+}
+
+/// The relation that a column belongs to.
+fn whole<'a>(schema: &'a Schema, column: &Object) -> Option<&'a Object> {
+    let kinds = [Kind::Table, Kind::View, Kind::MaterializedView];
+    let mut ids = kinds.iter().map(|kind| column.id.beside(*kind, ""));
+    ids.find_map(|id| schema.get(&id))
+        .filter(|_| is_column(column.id.kind()))
+}
+
+fn columns<'a>(schema: &'a Schema, whole: &'a Object) -> impl Iterator<Item = &'a Object> {
+    let has = matches!(
+        whole.id.kind(),
+        Kind::Table | Kind::View | Kind::MaterializedView
+    );
+    let kinds = [Kind::Column, Kind::ViewColumn].into_iter();
+    let kinds = kinds.filter(move |_| has);
+    kinds.flat_map(|kind| schema.parts(&whole.id, kind))
+}
+
+fn changes_hands(cx: &Context, to: &Object) -> bool {
+    let from = cx.from.get(&to.id).filter(|o| cx.stays(&o.id));
+    owner(cx, from, to).is_some()
+}
+
+/// Who owns an object, or the relation that it is a column of.
+fn owner_of<'a>(schema: &'a Schema, object: &'a Object) -> &'a str {
+    whole(schema, object).unwrap_or(object).get("owner")
 }
 
 pub(super) fn owner(cx: &Context, from: Option<&Object>, to: &Object) -> Option<Step> {
@@ -139,7 +187,7 @@ fn grants(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step
     };
     if let Some(from) = from {
         // A new owner takes over what the old one had.
-        let (old, new) = (from.get("owner"), to.get("owner"));
+        let (old, new) = (owner_of(cx.from, from), owner_of(cx.to, to));
         if old != new
             && let Some(own) = present.remove(old)
         {

@@ -94,6 +94,10 @@ impl Rules for Indexes {
         if from.flag("invalid") && !to.flag("invalid") {
             return Alter::Rebuild;
         }
+        // What stands for the indexes of partitions takes no parameters afterwards.
+        if changed.has("options") && to.get("_table_kind") == "p" {
+            return Alter::Rebuild;
+        }
         let mut steps = Vec::new();
         let path = to.id.path();
         settings(cx, Some(from), to, &path, "options", &mut steps);

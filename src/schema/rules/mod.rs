@@ -118,6 +118,11 @@ pub(super) trait Rules: Sync {
         Alter::Rebuild
     }
 
+    /// The whole that must be made anew for this to become a part of it.
+    fn remakes(&self, _cx: &Context, _object: &Object) -> Option<Id> {
+        None
+    }
+
     /// `object` stands on both sides and needs `lost`, which goes.
     fn loss(&self, _cx: &Context, _object: &Object, _lost: &Id) -> Loss {
         Loss::Rebuild

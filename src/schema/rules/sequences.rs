@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
-use super::super::plan::Step;
+use super::super::plan::{Action, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, alter_table, details};
 
@@ -197,16 +197,21 @@ fn owner_column(sequence: &Object) -> Option<Id> {
     }
 }
 
-/// Only a column of a table with the same owner can own it.
+/// The table whose column owns a sequence.
+pub(super) fn owner_table(sequence: &Object) -> Option<Id> {
+    owner_column(sequence).map(|column| column.beside(Kind::Table, ""))
+}
+
+/// Makes a sequence a column's. Table and sequence must have one owner by then; afterwards what
+/// happens to the table's happens to the sequence's.
 fn owned_by(cx: &Context, from: Option<&Object>, sequence: &Object) -> Vec<Step> {
     let owner = sequence.text("owned_by").unwrap_or("NONE");
     let sql = format!("ALTER SEQUENCE {} OWNED BY {owner}", sequence.id.path());
-    let column = owner_column(sequence);
-    let table = column.iter().map(|column| column.beside(Kind::Table, ""));
+    let table = owner_table(sequence);
     let step = Step::detail(&sequence.id, sql)
-        .needing(table.map(|table| details::owned(&table)))
-        .needing(column.clone());
-    let mut steps: Vec<Step> = details::owner(cx, from, sequence).into_iter().collect();
+        .needing(owner_column(sequence))
+        .needing(table.as_ref().map(details::owned));
+    let mut steps = Vec::from_iter(details::owner(cx, from, sequence));
     steps.push(step);
     steps
 }
@@ -247,8 +252,13 @@ impl Rules for Sequences {
         let moves = changed.has("owned_by") || loses.is_some();
         if moves && let Some(owner) = &owner {
             let sql = format!("ALTER SEQUENCE {path} OWNED BY NONE");
-            if loses.is_some() || to.text("owned_by").is_none() {
-                steps.push(Step::detail(&to.id, sql).releasing([owner.clone()]));
+            let leaves = owner_table(from) != owner_table(to);
+            let hands = from.text("owner") != to.text("owner");
+            if loses.is_some() || leaves || hands {
+                let mut step = Step::detail(&to.id, sql).releasing([owner.clone()]);
+                // First of all: until then what happens to the table's owner happens to it.
+                step.action = Action::Drop;
+                steps.push(step);
             }
         }
         let changes = changes(from, to);

@@ -131,17 +131,10 @@ impl Rules for Tables {
         let table = format!("ALTER {}", self.target(to));
         let mut steps = Vec::new();
         links(cx, from, to, &mut steps);
+        type_links(cx, from, to, &mut steps);
         let mut push = |sql: String| {
             steps.push(Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &to.id));
         };
-        if changed.has("of_type") {
-            if from.text("of_type").is_some() {
-                push(format!("{table} NOT OF"));
-            }
-            if let Some(of) = to.text("of_type") {
-                push(format!("{table} OF {of}"));
-            }
-        }
         if changed.has("tablespace") {
             let space = to.text("tablespace").unwrap_or("pg_default");
             push(format!("{table} SET TABLESPACE {}", text::ident(space)));
@@ -321,6 +314,8 @@ fn attach(cx: &Context, table: &Object) -> Step {
     let indexes = cx.wanted_dependents(&table.id);
     let parts = indexes.filter(|o| is_index(&o.id) && o.text("parent").is_some());
     step.needs.extend(parts.map(|o| o.id.clone()));
+    // Columns that the parent has not.
+    step.needs.extend(columns::going(cx, &table.id));
     if cx.stays(&table.id) {
         let message = format!("fails where a row of {} is outside of its bounds", table.id);
         step = step.hazard(HazardKind::DependsOnRows, message);
@@ -418,6 +413,48 @@ fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
             step.makes.push(attached(&to.id));
             steps.push(step);
         }
+    }
+}
+
+/// The composite type of a typed table.
+fn type_of(table: &Object) -> Option<Id> {
+    match table.list("_of_type") {
+        [schema, name] => Some(Id::new(Kind::Composite, schema, name, "")),
+        _ => None,
+    }
+}
+
+/// Whether a typed table lets go of its type on the way, if only to take the one made anew.
+pub(super) fn leaves_type(cx: &Context, table: &Id) -> bool {
+    let (Some(from), Some(to)) = (cx.from.get(table), cx.to.get(table)) else {
+        return false;
+    };
+    cx.stays(table) && type_of(from).is_some_and(|of| cx.destroyed(&of) || type_of(to) != Some(of))
+}
+
+/// Lets go of a type first of all, and takes one when the columns are as it has them.
+fn type_links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
+    let alter = format!("ALTER TABLE {}", to.id.path());
+    let leaves = leaves_type(cx, &to.id);
+    if let Some(of) = type_of(from).filter(|_| leaves) {
+        let columns = cx.from.parts(&to.id, Kind::Column).map(|o| o.id.clone());
+        let mut step = Step::detail(&to.id, format!("{alter} NOT OF"))
+            .locking(LockMode::AccessExclusive, &to.id)
+            .releasing(columns)
+            .releasing([cx.old(&of), of]);
+        step.action = Action::Drop;
+        steps.push(step);
+    }
+    if let Some(of) = type_of(to).filter(|of| leaves || type_of(from).as_ref() != Some(of)) {
+        let columns = cx.to.parts(&to.id, Kind::Column).map(|o| o.id.clone());
+        let sql = format!("{alter} OF {}", of.path());
+        let step = Step::detail(&to.id, sql)
+            .locking(LockMode::AccessExclusive, &to.id)
+            .needing(columns)
+            .needing(columns::going(cx, &to.id))
+            .needing(cx.to.parts(&of, Kind::Attribute).map(|o| o.id.clone()))
+            .needing([of]);
+        steps.push(step);
     }
 }
 

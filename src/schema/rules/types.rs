@@ -225,8 +225,48 @@ impl Rules for Ranges {
     }
 
     fn rename(&self, object: &Object, name: &str) -> Vec<String> {
-        rename_type(object, name)
+        let mut statements = rename_type(object, name);
+        let constructor = |function: &str, arguments: &str, name: &str| {
+            let name = text::ident(name);
+            format!("ALTER FUNCTION {function}({arguments}) RENAME TO {name}")
+        };
+        let (path, of) = (object.id.path(), object.get("subtype"));
+        statements.push(constructor(&path, &format!("{of}, {of}"), name));
+        statements.push(constructor(&path, &format!("{of}, {of}, text"), name));
+        if let Some(multirange) = object.text("multirange") {
+            let name = text::with_suffix(name, "_multirange");
+            let to = text::ident(&name);
+            statements.push(format!("ALTER TYPE {multirange} RENAME TO {to}"));
+            statements.push(constructor(multirange, "", &name));
+        }
+        statements
     }
+}
+
+/// Whether values of a type are kept somewhere.
+fn is_kept(cx: &Context, id: &Id) -> bool {
+    cx.dependents(id).any(|(o, _)| match o.id.kind() {
+        Kind::Column => true,
+        Kind::Attribute => {
+            let whole = o.id.beside(Kind::Composite, "");
+            whole != *id && is_kept(cx, &whole)
+        }
+        Kind::Range | Kind::Domain => is_kept(cx, &o.id),
+        _ => false,
+    })
+}
+
+/// Whether values of a domain are kept inside of others: Postgres cannot look for those that break
+/// a new rule.
+fn is_kept_inside(cx: &Context, domain: &Id) -> bool {
+    cx.dependents(domain).any(|(o, _)| match o.id.kind() {
+        Kind::Column => o.get("type").ends_with("[]"),
+        Kind::Attribute => is_kept(cx, &o.id.beside(Kind::Composite, "")),
+        Kind::Range => is_kept(cx, &o.id),
+        Kind::Domain if o.get("type").ends_with("[]") => is_kept(cx, &o.id),
+        Kind::Domain => is_kept_inside(cx, &o.id),
+        _ => false,
+    })
 }
 
 impl Rules for Domains {
@@ -276,7 +316,8 @@ impl Rules for Domains {
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
-        if changed.any(&["type", "collation"]) {
+        let checks = to.flag("not_null") && !from.flag("not_null");
+        if changed.any(&["type", "collation"]) || (checks && is_kept_inside(cx, &to.id)) {
             return Alter::Rebuild;
         }
         let domain = format!("ALTER DOMAIN {}", to.id.path());
@@ -408,7 +449,15 @@ impl Rules for DomainConstraints {
         )]
     }
 
-    fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+    fn remakes(&self, cx: &Context, constraint: &Object) -> Option<Id> {
+        let domain = constraint.id.beside(Kind::Domain, "");
+        (!constraint.flag("not_valid") && is_kept_inside(cx, &domain)).then_some(domain)
+    }
+
+    fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
+        if let Some(domain) = self.remakes(cx, to) {
+            return Alter::RebuildWhole(domain);
+        }
         if !changed.only(&["not_valid"]) || !from.flag("not_valid") {
             return Alter::Rebuild;
         }

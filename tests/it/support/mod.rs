@@ -5,5 +5,6 @@ pub mod dump;
 pub mod events;
 pub mod project;
 pub mod python;
+pub mod random_schema;
 pub mod server;
 pub mod versions;
