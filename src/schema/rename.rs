@@ -107,17 +107,7 @@ impl Rename {
     }
 
     fn step(&self) -> Step {
-        let on = match self.from.kind() {
-            Kind::Column | Kind::Constraint => table(&self.from),
-            _ => self.from.clone(),
-        };
-        let step = Step::alter(&self.from, self.sql());
-        match self.from.kind() {
-            Kind::Table | Kind::Column | Kind::Constraint => {
-                step.locking(LockMode::AccessExclusive, &on)
-            }
-            _ => step,
-        }
+        Step::alter(&self.from, self.sql())
     }
 }
 

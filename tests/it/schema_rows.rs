@@ -168,7 +168,9 @@ async fn what_is_left_out_takes_its_dependents_along() {
         .await
         .unwrap();
     let all = schema::read(&mut session).await.unwrap();
-    let rest = all.clone().without(|id| id.kind() == schema::Kind::Table && id.name() == "_m");
+    let rest = all
+        .clone()
+        .without(|id| id.kind() == schema::Kind::Table && id.name() == "_m");
     let names: Vec<String> = schema::diff(&rest, &all)
         .iter()
         .map(ToString::to_string)

@@ -152,7 +152,7 @@ impl Rules for Columns {
             clause(cx, column)
         );
         let mut step = Step::create(&column.id, sql)
-            .locking(LockMode::AccessExclusive, &table)
+
             .needing(tables::unlinked_children(cx, &table));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
@@ -198,7 +198,7 @@ impl Rules for Columns {
         };
         let sql = format!("{alter} DROP COLUMN {}", text::ident(column.id.part()));
         let mut step =
-            Step::drop(&column.id, sql).locking(LockMode::AccessExclusive, &table_id(&column.id));
+            Step::drop(&column.id, sql);
         step.makes.push(gone(&column.id));
         let parents = column.needs.iter().map(|need| &need.id);
         step.needs
@@ -244,7 +244,7 @@ impl Rules for Columns {
             |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
         let table = table_id(&to.id);
         let exclusive =
-            |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+            |sql: String| Step::alter(&to.id, sql);
         if was.is_some() && is.is_none() {
             steps.push(exclusive(alter("DROP EXPRESSION")));
         }
@@ -342,7 +342,7 @@ fn nullability(
     let name = text::ident(to.id.part());
     let alter = alter_table(cx, &to.id);
     let exclusive =
-        |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+        |sql: String| Step::alter(&to.id, sql);
     if !changed.has("not_null") && from.flag("not_null") {
         let default = format!("{}_{}_not_null", to.id.name(), to.id.part());
         let of = |o: &Object| o.text("not_null_name").unwrap_or(&default).to_owned();

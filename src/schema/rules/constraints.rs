@@ -71,15 +71,6 @@ impl Rules for Constraints {
         let mut step = Step::create(id, format!("{alter} ADD {}", clause(constraint)))
             .needing(tables::unlinked_children(cx, &table));
         let new_table = cx.created(&table);
-        if constraint.get("form") == "foreign key" {
-            step = step.locking(LockMode::ShareRowExclusive, &table);
-            if let [schema, name] = constraint.list("_references") {
-                let referenced = Id::new(Kind::Table, schema, name, "");
-                step = step.locking(LockMode::ShareRowExclusive, &referenced);
-            }
-        } else {
-            step = step.locking(LockMode::AccessExclusive, &table);
-        }
         if !new_table && !constraint.flag("not_valid") {
             step = step.hazard(
                 HazardKind::DependsOnRows,
@@ -130,8 +121,7 @@ impl Rules for Constraints {
             alter_table(cx, id),
             text::ident(id.part())
         );
-        let table = id.beside(Kind::Table, "");
-        vec![Step::drop(id, sql).locking(LockMode::AccessExclusive, &table)]
+        vec![Step::drop(id, sql)]
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -175,13 +165,13 @@ impl Rules for Constraints {
                 (true, false) => " ENFORCED",
             };
             let sql = format!("{alter} ALTER CONSTRAINT {name} {how}{enforced}");
-            steps.push(Step::alter(id, sql).locking(LockMode::AccessExclusive, &table));
+            steps.push(Step::alter(id, sql));
         }
         if changed.has("not_valid") {
             let sql = format!("{alter} VALIDATE CONSTRAINT {name}");
             steps.push(
                 Step::alter(id, sql)
-                    .locking(LockMode::ShareUpdateExclusive, &table)
+
                     .hazard(
                         HazardKind::DependsOnRows,
                         format!("fails where a row of {table} breaks it"),

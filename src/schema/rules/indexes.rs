@@ -19,7 +19,7 @@ impl Rules for Indexes {
     fn create(&self, cx: &Context, index: &Object) -> Vec<Step> {
         let table = table_of(index);
         let sql = with_parameters(index);
-        let mut step = Step::create(&index.id, sql).locking(LockMode::Share, &table);
+        let mut step = Step::create(&index.id, sql);
         if !cx.created(&table) {
             let message = format!("{table} cannot be written to while the index is built");
             step = step.hazard(HazardKind::IndexBuild, message);
@@ -57,7 +57,7 @@ impl Rules for Indexes {
 
     fn drop(&self, _: &Context, index: &Object) -> Vec<Step> {
         let sql = format!("DROP INDEX {}", index.id.path());
-        vec![Step::drop(&index.id, sql).locking(LockMode::AccessExclusive, &table_of(index))]
+        vec![Step::drop(&index.id, sql)]
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -88,7 +88,7 @@ impl Rules for Indexes {
             let table = table_of(to);
             steps.push(
                 Step::alter(&to.id, format!("REINDEX INDEX {path}"))
-                    .locking(LockMode::AccessExclusive, &table)
+
                     .hazard(
                         HazardKind::IndexBuild,
                         format!("{table} cannot be written to while the index is built"),

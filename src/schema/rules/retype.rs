@@ -46,7 +46,7 @@ pub(super) fn step(cx: &Context, from: &Object, to: &Object, same_name: bool) ->
         sql.push_str(&format!(" USING {using}"));
     }
     let table = to.id.beside(Kind::Table, "");
-    let mut step = Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+    let mut step = Step::alter(&to.id, sql);
     if !foreign && !only_widens(from, to) {
         step = step.rewriting(&table);
         if using.is_some() || narrows(from, to) {

@@ -95,8 +95,7 @@ impl Rules for Tables {
     }
 
     fn drop(&self, cx: &Context, table: &Object) -> Vec<Step> {
-        let step = Step::drop(&table.id, format!("DROP {}", self.target(table)))
-            .locking(LockMode::AccessExclusive, &table.id);
+        let step = Step::drop(&table.id, format!("DROP {}", self.target(table)));
         // The rows of a partitioned table are in its partitions, which may stay.
         let mut dependents = cx.dependents(&table.id);
         let empty = match table.get("form") {
@@ -124,7 +123,7 @@ impl Rules for Tables {
         let mut steps = Vec::new();
         links(cx, from, to, &mut steps);
         let mut push = |sql: String| {
-            steps.push(Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &to.id));
+            steps.push(Step::alter(&to.id, sql));
         };
         if changed.has("of_type") {
             if from.text("of_type").is_some() {
@@ -169,7 +168,7 @@ impl Rules for Tables {
                 "LOGGED"
             };
             let step = Step::alter(&to.id, format!("{table} SET {how}"))
-                .locking(LockMode::AccessExclusive, &to.id)
+
                 .rewriting(&to.id);
             steps.push(step);
         }
