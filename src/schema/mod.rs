@@ -17,6 +17,7 @@
 mod diff;
 mod expand;
 mod kind;
+mod locks;
 mod model;
 mod order;
 mod plan;
@@ -47,9 +48,13 @@ pub fn plan(from: &Schema, to: &Schema) -> Plan {
     };
     let mut apart = BTreeSet::new();
     let mut steps = loop {
-        let (steps, claims) = expand::Context::new(from, to, apart.clone()).steps();
+        let context = expand::Context::new(from, to, apart.clone());
+        let (steps, claims) = context.steps();
         match order::order(steps, &claims, &apart, &needs) {
-            Ok(steps) => break steps,
+            Ok(mut steps) => {
+                locks::claim(&context, &mut steps);
+                break steps;
+            }
             Err(parts) => apart.extend(parts),
         }
     };

@@ -175,8 +175,11 @@ fn view_columns(version: u32) -> String {
 fn defaults() -> String {
     format!(
         "select d.oid::int8, 0, {names}, a.attname::text, \
-           pg_catalog.pg_get_expr(d.adbin, d.adrelid) as definition \
+           def.text as definition, \
+           case when pg_catalog.strpos(def.text, '(') > 0 then exists (select from pg_catalog.regexp_matches(def.text, '([[:alnum:]_]+)\"?[(]', 'g') called \
+             join pg_catalog.pg_proc p on p.proname = called[1] and p.provolatile = 'v') end as _volatile \
          from pg_catalog.pg_attrdef d \
+         cross join lateral (select pg_catalog.pg_get_expr(d.adbin, d.adrelid) as text) def \
          join pg_catalog.pg_class c on c.oid = d.adrelid and c.relkind in ('r', 'p', 'f', 'v') {schema} \
          join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.adnum and a.attgenerated = '' \
          where {own}",

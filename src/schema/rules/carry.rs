@@ -20,6 +20,11 @@ pub(super) fn is_carried(cx: &Context, table: &Id) -> bool {
         && !columns(cx, table).is_empty()
 }
 
+/// Stands for nobody else's being able to write to it until the plan is through.
+fn locked(table: &Id) -> Id {
+    table.beside(Kind::Table, "\u{1}locked")
+}
+
 /// Stands for the rows' waiting beside the table.
 fn kept(table: &Id) -> Id {
     table.beside(Kind::Table, "\u{1}kept")
@@ -30,8 +35,26 @@ pub(super) fn filled(table: &Id) -> Id {
     table.beside(Kind::Table, "\u{1}filled")
 }
 
-fn beside(table: &Id) -> String {
-    text::qualified(table.schema(), &format!("{}__old", table.name()))
+/// A name that nothing has.
+fn beside(cx: &Context, table: &Id) -> String {
+    let mut name = format!("{}__old", table.name());
+    let kinds = [
+        Kind::Table,
+        Kind::View,
+        Kind::MaterializedView,
+        Kind::Sequence,
+        Kind::Index,
+    ];
+    let is_taken = |name: &str| {
+        let mut ids = kinds
+            .map(|kind| Id::new(kind, table.schema(), name, ""))
+            .into_iter();
+        ids.any(|id| cx.from.contains(&id) || cx.to.contains(&id))
+    };
+    while is_taken(&name) {
+        name.push('_');
+    }
+    text::qualified(table.schema(), &name)
 }
 
 /// The columns that are on both sides and are not computed.
@@ -56,8 +79,14 @@ fn array(column: &Object) -> &'static str {
     }
 }
 
-/// Puts the rows beside, before the table goes.
-pub(super) fn keep(cx: &Context, table: &Id) -> Step {
+/// Puts the rows beside, before the table goes. What others write in between would be lost.
+pub(super) fn keep(cx: &Context, table: &Id) -> [Step; 2] {
+    let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.path());
+    let mut lock = Step::alter(table, lock)
+        .releasing([table.clone()])
+        .locking(LockMode::AccessExclusive, table);
+    lock.action = Action::Drop;
+    lock.makes.push(locked(table));
     let list: Vec<String> = columns(cx, table)
         .into_iter()
         .map(|(from, _)| {
@@ -74,17 +103,17 @@ pub(super) fn keep(cx: &Context, table: &Id) -> Step {
     };
     let sql = format!(
         "CREATE TABLE {} AS SELECT {} FROM {only}{}",
-        beside(table),
+        beside(cx, table),
         list.join(", "),
         table.path()
     );
     let mut step = Step::alter(table, sql)
+        .needing([locked(table)])
         .needing(tables::unlinked_children(cx, table))
-        .releasing([table.clone()])
-        .locking(LockMode::AccessExclusive, table);
+        .releasing([table.clone()]);
     step.action = Action::Drop;
     step.makes.push(kept(table));
-    step
+    [lock, step]
 }
 
 /// What does not come back.
@@ -119,7 +148,7 @@ pub(super) fn fill(cx: &Context, table: &Id) -> Vec<Step> {
         table.path(),
         names.join(", "),
         values.join(", "),
-        beside(table)
+        beside(cx, table)
     );
     let insert = Step::detail(table, sql)
         .needing([kept(table)])
@@ -145,7 +174,7 @@ pub(super) fn fill(cx: &Context, table: &Id) -> Vec<Step> {
             ),
         ));
     }
-    let mut end = Step::detail(table, format!("DROP TABLE {}", beside(table)));
+    let mut end = Step::detail(table, format!("DROP TABLE {}", beside(cx, table)));
     end.makes.push(filled(table));
     steps.push(end);
     steps

@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema};
-use super::super::plan::{HazardKind, LockMode, Step};
+use super::super::plan::{HazardKind, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables};
 
@@ -208,13 +208,11 @@ impl Rules for Columns {
             alter_table(cx, &column.id),
             clause(cx, column)
         );
-        let mut step = Step::create(&column.id, sql)
-            .locking(LockMode::AccessExclusive, &table)
-            .needing(tables::unlinked_children(cx, &table));
+        let mut step = Step::create(&column.id, sql).needing(tables::unlinked_children(cx, &table));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
             || column.text("identity").is_some()
-            || default.is_some_and(|d| d.get("definition").contains('('));
+            || default.is_some_and(|d| d.flag("_volatile"));
         if rewrites {
             step = step.rewriting(&table);
         }
@@ -268,8 +266,7 @@ impl Rules for Columns {
             alter_table(cx, &column.id)
         };
         let sql = format!("{alter} DROP COLUMN {}", text::ident(column.id.part()));
-        let mut step =
-            Step::drop(&column.id, sql).locking(LockMode::AccessExclusive, &table_id(&column.id));
+        let mut step = Step::drop(&column.id, sql);
         step.makes.push(gone(&column.id));
         let parents = column.needs.iter().map(|need| &need.id);
         step.needs
@@ -319,8 +316,7 @@ impl Rules for Columns {
         let alter =
             |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
         let table = table_id(&to.id);
-        let exclusive =
-            |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+        let exclusive = |sql: String| Step::alter(&to.id, sql);
         if was.is_some() && is.is_none() {
             steps.push(exclusive(alter("DROP EXPRESSION")));
         }
@@ -437,8 +433,7 @@ fn nullability(
     let table = table_id(&to.id);
     let name = text::ident(to.id.part());
     let alter = alter_table(cx, &to.id);
-    let exclusive =
-        |sql: String| Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+    let exclusive = |sql: String| Step::alter(&to.id, sql);
     if !changed.has("not_null") && turns_invalid(from, to) {
         steps.push(exclusive(format!(
             "{alter} ALTER COLUMN {name} DROP NOT NULL"

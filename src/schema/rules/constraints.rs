@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
-use super::super::plan::{HazardKind, LockMode, Step};
+use super::super::plan::{HazardKind, Step};
 use super::super::text;
 use super::{
     Alter, Changed, Loss, Rules, alter_only, alter_table, carry, columns, indexes, tables,
@@ -117,14 +117,10 @@ impl Rules for Constraints {
             let indexes = needs.filter(|id| matches!(id.kind(), Kind::Index | Kind::Constraint));
             step.needs.extend(indexes.map(indexes::complete));
             step.needs.extend(tables::partitions_attached(cx, &table));
-            step = step.locking(LockMode::ShareRowExclusive, &table);
             if let [schema, name] = constraint.list("_references") {
                 let referenced = Id::new(Kind::Table, schema, name, "");
                 step.needs.push(carry::filled(&referenced));
-                step = step.locking(LockMode::ShareRowExclusive, &referenced);
             }
-        } else {
-            step = step.locking(LockMode::AccessExclusive, &table);
         }
         if !new_table && !constraint.flag("not_valid") {
             step = step.hazard(
@@ -201,8 +197,7 @@ impl Rules for Constraints {
             alter_table(cx, id),
             text::ident(id.part())
         );
-        let table = id.beside(Kind::Table, "");
-        vec![Step::drop(id, sql).locking(LockMode::AccessExclusive, &table)]
+        vec![Step::drop(id, sql)]
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -251,18 +246,14 @@ impl Rules for Constraints {
                 (true, false) => " ENFORCED",
             };
             let sql = format!("{alter} ALTER CONSTRAINT {name} {how}{enforced}");
-            steps.push(Step::alter(id, sql).locking(LockMode::AccessExclusive, &table));
+            steps.push(Step::alter(id, sql));
         }
         if changed.has("not_valid") {
             let sql = format!("{alter} VALIDATE CONSTRAINT {name}");
-            steps.push(
-                Step::alter(id, sql)
-                    .locking(LockMode::ShareUpdateExclusive, &table)
-                    .hazard(
-                        HazardKind::DependsOnRows,
-                        format!("fails where a row of {table} breaks it"),
-                    ),
-            );
+            steps.push(Step::alter(id, sql).hazard(
+                HazardKind::DependsOnRows,
+                format!("fails where a row of {table} breaks it"),
+            ));
         }
         let path = index_path(id);
         indexes::settings(cx, Some(from), to, &path, "index_options", &mut steps);

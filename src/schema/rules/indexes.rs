@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
-use super::super::plan::{HazardKind, LockMode, Step};
+use super::super::plan::{HazardKind, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, tables};
 
@@ -19,7 +19,7 @@ impl Rules for Indexes {
     fn create(&self, cx: &Context, index: &Object) -> Vec<Step> {
         let table = table_of(index);
         let sql = with_parameters(index);
-        let mut step = Step::create(&index.id, sql).locking(LockMode::Share, &table);
+        let mut step = Step::create(&index.id, sql);
         // What is there when a partition is attached may be taken for a part of the parent's.
         if index.text("parent").is_none() {
             step.needs.push(tables::attached(&table));
@@ -72,7 +72,7 @@ impl Rules for Indexes {
         {
             sql.push_str(" CASCADE");
         }
-        vec![Step::drop(&index.id, sql).locking(LockMode::AccessExclusive, &table_of(index))]
+        vec![Step::drop(&index.id, sql)]
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -105,14 +105,10 @@ impl Rules for Indexes {
         let built_in = ["btree", "hash", "gist", "gin", "spgist"];
         if changed.has("options") && !built_in.contains(&to.get("_method")) {
             let table = table_of(to);
-            steps.push(
-                Step::alter(&to.id, format!("REINDEX INDEX {path}"))
-                    .locking(LockMode::AccessExclusive, &table)
-                    .hazard(
-                        HazardKind::IndexBuild,
-                        format!("{table} cannot be written to while the index is built"),
-                    ),
-            );
+            steps.push(Step::alter(&to.id, format!("REINDEX INDEX {path}")).hazard(
+                HazardKind::IndexBuild,
+                format!("{table} cannot be written to while the index is built"),
+            ));
         }
         if let Some(parent) = to
             .text("parent")

@@ -1,8 +1,8 @@
 //! Publications.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Object};
-use super::super::plan::Step;
+use super::super::model::{Id, Kind, Object};
+use super::super::plan::{LockMode, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules};
 
@@ -38,6 +38,23 @@ fn bare(member: &str) -> &str {
     }
 }
 
+/// Says that the step locks the tables among `members`.
+fn locking<'a>(
+    mut step: Step,
+    publication: &Object,
+    members: impl IntoIterator<Item = &'a String>,
+) -> Step {
+    let needs = publication.needs.iter().map(|need| &need.id);
+    let tables: Vec<Id> = needs.map(|id| id.beside(Kind::Table, "")).collect();
+    for member in members {
+        let path = bare(member).strip_prefix("TABLE ONLY ");
+        if let Some(table) = tables.iter().find(|t| Some(t.path().as_str()) == path) {
+            step = step.locking(LockMode::ShareUpdateExclusive, table);
+        }
+    }
+    step
+}
+
 fn parameters(publication: &Object) -> Vec<String> {
     let mut list = Vec::new();
     let all = "insert, update, delete, truncate";
@@ -69,7 +86,8 @@ impl Rules for Publications {
         if !parameters.is_empty() {
             sql.push_str(&format!(" WITH ({})", parameters.join(", ")));
         }
-        vec![Step::create(&publication.id, sql)]
+        let step = Step::create(&publication.id, sql);
+        vec![locking(step, publication, &members)]
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -108,10 +126,12 @@ impl Rules for Publications {
             let what = bare(gone).replacen("ONLY ", "", 1);
             let tables = from.needs.iter().map(|need| need.id.clone());
             let sql = format!("ALTER {target} DROP {what}");
-            steps.push(Step::detail(&to.id, sql).releasing(tables));
+            let step = Step::detail(&to.id, sql).releasing(tables);
+            steps.push(locking(step, from, [gone]));
         }
         for added in new.iter().filter(|m| !kept(m, &old)) {
-            steps.push(Step::alter(&to.id, format!("ALTER {target} ADD {added}")));
+            let step = Step::alter(&to.id, format!("ALTER {target} ADD {added}"));
+            steps.push(locking(step, to, [added]));
         }
         Alter::Steps(steps)
     }

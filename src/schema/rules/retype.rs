@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Kind, Object};
-use super::super::plan::{HazardKind, LockMode, Step};
+use super::super::plan::{HazardKind, Step};
 use super::super::text;
 use super::{alter_table, table_of};
 
@@ -46,7 +46,7 @@ pub(super) fn step(cx: &Context, from: &Object, to: &Object, same_name: bool) ->
         sql.push_str(&format!(" USING {using}"));
     }
     let table = to.id.beside(Kind::Table, "");
-    let mut step = Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &table);
+    let mut step = Step::alter(&to.id, sql);
     if !foreign && !only_widens(from, to) {
         step = step.rewriting(&table);
         if using.is_some() || narrows(from, to) {

@@ -3,7 +3,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
-use super::super::plan::{Action, HazardKind, LockMode, Step};
+use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, carry, columns, constraints};
 
@@ -98,12 +98,12 @@ impl Rules for Tables {
     }
 
     fn drop(&self, cx: &Context, table: &Object) -> Vec<Step> {
-        let step = Step::drop(&table.id, format!("DROP {}", self.target(table)))
-            .locking(LockMode::AccessExclusive, &table.id);
+        let step = Step::drop(&table.id, format!("DROP {}", self.target(table)));
         if carry::is_carried(cx, &table.id) {
             let losses = carry::losses(cx, &table.id).into_iter();
             let step = losses.fold(step, |step, loss| step.hazard(HazardKind::DataLoss, loss));
-            return vec![carry::keep(cx, &table.id), step];
+            let kept = carry::keep(cx, &table.id).into_iter();
+            return kept.chain([step]).collect();
         }
         // The rows of a partitioned table are in its partitions, which may stay.
         let mut dependents = cx.dependents(&table.id);
@@ -133,7 +133,7 @@ impl Rules for Tables {
         links(cx, from, to, &mut steps);
         type_links(cx, from, to, &mut steps);
         let mut push = |sql: String| {
-            steps.push(Step::alter(&to.id, sql).locking(LockMode::AccessExclusive, &to.id));
+            steps.push(Step::alter(&to.id, sql));
         };
         if changed.has("tablespace") {
             let space = to.text("tablespace").unwrap_or("pg_default");
@@ -169,9 +169,7 @@ impl Rules for Tables {
             } else {
                 "LOGGED"
             };
-            let step = Step::alter(&to.id, format!("{table} SET {how}"))
-                .locking(LockMode::AccessExclusive, &to.id)
-                .rewriting(&to.id);
+            let step = Step::alter(&to.id, format!("{table} SET {how}")).rewriting(&to.id);
             steps.push(step);
         }
         security(Some(from), to, &mut steps);
@@ -439,7 +437,6 @@ fn type_links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
     if let Some(of) = type_of(from).filter(|_| leaves) {
         let columns = cx.from.parts(&to.id, Kind::Column).map(|o| o.id.clone());
         let mut step = Step::detail(&to.id, format!("{alter} NOT OF"))
-            .locking(LockMode::AccessExclusive, &to.id)
             .releasing(columns)
             .releasing([cx.old(&of), of]);
         step.action = Action::Drop;
@@ -449,7 +446,6 @@ fn type_links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
         let columns = cx.to.parts(&to.id, Kind::Column).map(|o| o.id.clone());
         let sql = format!("{alter} OF {}", of.path());
         let step = Step::detail(&to.id, sql)
-            .locking(LockMode::AccessExclusive, &to.id)
             .needing(columns)
             .needing(columns::going(cx, &to.id))
             .needing(cx.to.parts(&of, Kind::Attribute).map(|o| o.id.clone()))

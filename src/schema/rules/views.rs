@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
-use super::super::plan::{LockMode, Step};
+use super::super::plan::Step;
 use super::super::text;
 use super::{Alter, Changed, Rules, columns};
 
@@ -48,7 +48,7 @@ impl Rules for Views {
                 return Alter::Rebuild;
             }
             let step = Step::alter(&to.id, create_view(to, "OR REPLACE "));
-            return Alter::Steps(vec![step.locking(LockMode::AccessExclusive, &to.id)]);
+            return Alter::Steps(vec![step]);
         }
         options("VIEW", from, to, &mut steps);
         Alter::Steps(steps)

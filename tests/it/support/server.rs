@@ -37,11 +37,22 @@ pub struct TestDatabase {
 
 impl TestDatabase {
     pub async fn new(name: &str) -> Self {
+        Self::from("template0", name).await
+    }
+
+    /// A clone of this one, which nobody may be connected to.
+    pub async fn clone_as(&self, name: &str) -> Self {
+        Self::from(&self.target.database, name).await
+    }
+
+    async fn from(template: &str, name: &str) -> Self {
         let admin = Target::parse(&url()).unwrap();
         let name = format!("test_{name}_{}", std::process::id());
         let mut connection = postgres::connect(&admin).await.unwrap();
         database::drop(&mut connection, &name).await.unwrap();
-        database::create(&mut connection, &name).await.unwrap();
+        database::clone(&mut connection, &name, template)
+            .await
+            .unwrap();
         connection.close().await;
         TestDatabase {
             target: admin.with_database(name),
