@@ -50,7 +50,7 @@ const ODD: &[&str] = &[
 
 /// The name that belongs to a number: one in three is odd, and a few things share each.
 pub fn name(value: u64) -> String {
-    let list = if value % 3 == 0 { ODD } else { PLAIN };
+    let list = if value.is_multiple_of(3) { ODD } else { PLAIN };
     let word = list[(value / 3) as usize % list.len()];
     match (value >> 40) % 8 {
         // Words that SQL has are odd only as they are.

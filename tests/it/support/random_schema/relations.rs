@@ -253,7 +253,7 @@ pub(super) fn index(model: &Model, thing: &Thing) -> Vec<String> {
         true => "unique ",
         false => "",
     };
-    let distinct = match unique != "" && thing.chance("nulls", 4) {
+    let distinct = match !unique.is_empty() && thing.chance("nulls", 4) {
         true => " nulls not distinct",
         false => "",
     };
