@@ -257,6 +257,10 @@ pub struct PlanOptions {
     /// Refuse a plan with such a hazard: data-loss, table-rewrite, full-scan, … (repeatable)
     #[arg(long, value_name = "HAZARD")]
     pub deny: Vec<String>,
+
+    /// Let others write meanwhile: indexes CONCURRENTLY, constraints validated in a second step
+    #[arg(long)]
+    pub online: bool,
 }
 
 #[derive(Debug, Subcommand)]

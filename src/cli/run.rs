@@ -152,6 +152,7 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             let options = GenerateOptions {
                 keep_unproved: args.keep_unproved,
                 deny: hazards(&args.plan.deny)?,
+                online: args.plan.online,
                 renames: decisions(ui, &context, &args.plan.rename)?,
                 now: now(),
             };
@@ -275,6 +276,7 @@ async fn diff(ui: &Ui, context: &Context, args: args::Diff) -> Result<ExitCode> 
     let options = DiffOptions {
         filter: Filter::new(args.filter),
         deny: hazards(&args.plan.deny)?,
+        online: args.plan.online,
         prove: !args.no_proof,
         html: args.html.is_some(),
         renames: decisions(ui, context, &args.plan.rename)?,

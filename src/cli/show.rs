@@ -200,7 +200,10 @@ pub fn difference(ui: &Ui, difference: &Difference, summary: bool) {
             "{}; proved on a clone",
             count(difference.plan.steps.len(), "step")
         ),
-        (false, false) => format!("{}; not proved", count(difference.plan.steps.len(), "step")),
+        (false, false) => format!(
+            "{}; not proved on a clone",
+            count(difference.plan.steps.len(), "step")
+        ),
     };
     ui.say(&format!(
         "{} {} → {}: {what} {}",

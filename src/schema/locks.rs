@@ -8,13 +8,13 @@ use std::collections::HashSet;
 
 use super::expand::Context;
 use super::model::{Id, Kind, Object};
-use super::plan::{Action, Lock, LockMode, Step};
+use super::plan::{Action, Hazard, HazardKind, Lock, LockMode, Step};
 
 /// Says of every step what it locks, and adds to what it rewrites the tables below. What the plan
 /// itself has made is nobody else's yet, and not spoken of.
 pub(super) fn claim(cx: &Context, steps: &mut [Step]) {
     let mut made: HashSet<Id> = HashSet::new();
-    for step in steps {
+    for step in &mut *steps {
         let mut locks = std::mem::take(&mut step.locks);
         locks.extend(of(cx, step, &made));
         if descends(cx, step) {
@@ -38,6 +38,27 @@ pub(super) fn claim(cx: &Context, steps: &mut [Step]) {
         locks.dedup_by(|b, a| a.on == b.on);
         step.locks = locks;
         made.extend(step.makes.iter().cloned());
+    }
+    tell(steps);
+}
+
+/// Says as a hazard which locks keep others from writing or reading.
+pub(super) fn tell(steps: &mut [Step]) {
+    for step in steps {
+        step.hazards
+            .retain(|hazard| hazard.kind != HazardKind::Lock);
+        let blocking = |lock: &&Lock| lock.mode > LockMode::ShareUpdateExclusive;
+        let locks = step.locks.iter().filter(blocking);
+        let named: Vec<String> = locks
+            .map(|lock| format!("{} on {}", lock.mode.name(), lock.on))
+            .collect();
+        if !named.is_empty() {
+            step.hazards.push(Hazard {
+                kind: HazardKind::Lock,
+                message: named.join(", "),
+                rows: None,
+            });
+        }
     }
 }
 

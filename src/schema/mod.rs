@@ -19,6 +19,7 @@ mod expand;
 mod kind;
 mod locks;
 mod model;
+mod online;
 mod order;
 mod plan;
 mod read;
@@ -35,7 +36,7 @@ pub use diff::{Change, Property, What, diff};
 pub use model::{Id, Kind, Need, Object, Schema, Unmodelled, Value};
 pub use plan::{Action, Hazard, HazardKind, Lock, LockMode, Plan, Step, Transaction};
 pub use read::read;
-pub use rename::{Rename, plan_after, plan_back, possible_renames, renames};
+pub use rename::{Rename, name_before, plan_after, plan_back, possible_renames, renames};
 
 /// The steps that turn `from` into `to`, in an order that works. Pure: the same input gives the
 /// same bytes. What devdb does not model on either side is named in the plan.

@@ -299,7 +299,7 @@ impl Schema {
     }
 
     /// The parts of one kind of a whole, in the order of their names: the columns of a table.
-    pub(super) fn parts<'a>(&'a self, of: &Id, kind: Kind) -> impl Iterator<Item = &'a Object> {
+    pub fn parts<'a>(&'a self, of: &Id, kind: Kind) -> impl Iterator<Item = &'a Object> {
         let first = of.beside(kind, "");
         self.objects
             .range(first.clone()..)

@@ -25,6 +25,9 @@ pub struct Hazard {
     pub kind: HazardKind,
     /// One clause that names what is at stake.
     pub message: String,
+    /// How many rows are, where a database was there to count them in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -46,6 +49,8 @@ pub enum HazardKind {
     OwnTransaction,
     /// There is no step back.
     NotReversible,
+    /// What others have to wait for meanwhile.
+    Lock,
 }
 
 impl HazardKind {
@@ -59,6 +64,7 @@ impl HazardKind {
         HazardKind::Privilege,
         HazardKind::OwnTransaction,
         HazardKind::NotReversible,
+        HazardKind::Lock,
     ];
 
     /// The word for it on a command line and in a file: `data-loss`.
@@ -72,14 +78,26 @@ impl HazardKind {
             HazardKind::Privilege => "privilege",
             HazardKind::OwnTransaction => "own-transaction",
             HazardKind::NotReversible => "not-reversible",
+            HazardKind::Lock => "lock",
         }
     }
 }
 
-/// `data-loss: the column and its values go away`
+impl Hazard {
+    /// What is at stake, with the number of rows where it is known.
+    pub fn text(&self) -> String {
+        match self.rows {
+            None => self.message.clone(),
+            Some(1) => format!("{} (1 row)", self.message),
+            Some(rows) => format!("{} ({rows} rows)", self.message),
+        }
+    }
+}
+
+/// `data-loss: the column and its values go away (12 rows)`
 impl fmt::Display for Hazard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.name(), self.message)
+        write!(f, "{}: {}", self.kind.name(), self.text())
     }
 }
 
@@ -91,6 +109,18 @@ pub enum LockMode {
     Share,
     ShareRowExclusive,
     AccessExclusive,
+}
+
+impl LockMode {
+    /// As the manual says it: `SHARE ROW EXCLUSIVE`, in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            LockMode::ShareUpdateExclusive => "share update exclusive",
+            LockMode::Share => "share",
+            LockMode::ShareRowExclusive => "share row exclusive",
+            LockMode::AccessExclusive => "access exclusive",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -124,6 +154,8 @@ pub struct Step {
     pub(super) adds_value: Option<String>,
     /// Cannot run inside a transaction block.
     pub(super) alone: bool,
+    /// Runs in a transaction of its own, so that its lock is held no longer than it takes.
+    pub(super) separate: bool,
     /// A later place in the order than its kind alone would give.
     pub(super) late: bool,
 }
@@ -144,6 +176,7 @@ impl Step {
             rewrites: Vec::new(),
             adds_value: None,
             alone: false,
+            separate: false,
             late: false,
         }
     }
@@ -174,6 +207,7 @@ impl Step {
         self.hazards.push(Hazard {
             kind,
             message: message.into(),
+            rows: None,
         });
         self
     }
@@ -233,7 +267,7 @@ pub struct Transaction {
 }
 
 /// What turns one schema into another.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub steps: Vec<Step>,
     /// What stands on either side and devdb does not model: the plan does nothing about it.

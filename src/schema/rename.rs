@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::model::{Id, Kind, Object, Schema};
 use super::plan::{LockMode, Plan, Step};
-use super::{plan, render, text};
+use super::{locks, plan, render, text};
 
 /// One thing under two names. Displays as `column public.users.name → full_name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -156,8 +156,23 @@ pub fn plan_back(renames: &[Rename], after: &Schema, to: &Schema) -> Plan {
     join(Vec::new(), back)
 }
 
+/// What was called `id` after the renames, before they ran.
+pub fn name_before(renames: &[Rename], id: &Id) -> Id {
+    renames.iter().rev().fold(id.clone(), |id, rename| {
+        let (from, to) = (&rename.from, &rename.to);
+        match to.kind() {
+            _ if id == *to => from.clone(),
+            Kind::Table if (id.schema(), id.name()) == (to.schema(), to.name()) => {
+                from.beside(id.kind(), id.part())
+            }
+            _ => id,
+        }
+    })
+}
+
 fn join(mut steps: Vec<Step>, rest: Plan) -> Plan {
     steps.extend(rest.steps);
+    locks::tell(&mut steps);
     render::number_transactions(&mut steps);
     Plan {
         steps,

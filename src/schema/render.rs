@@ -23,6 +23,10 @@ pub(super) fn number_transactions(steps: &mut [Step]) {
             step.transaction = None;
             continue;
         }
+        if step.separate && used {
+            number += 1;
+            fresh.clear();
+        }
         if step.adds_value.is_none() && fresh.iter().any(|value| uses_value(&step.sql, value)) {
             number += 1;
             fresh.clear();
@@ -30,6 +34,11 @@ pub(super) fn number_transactions(steps: &mut [Step]) {
         fresh.extend(step.adds_value.clone());
         step.transaction = Some(number);
         used = true;
+        if step.separate {
+            number += 1;
+            used = false;
+            fresh.clear();
+        }
     }
 }
 

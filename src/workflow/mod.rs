@@ -7,11 +7,13 @@ mod generate;
 mod init;
 mod lock;
 mod migrate;
+mod proof;
 mod provision;
 mod ready;
 mod renames;
 mod reset;
 mod server;
+mod stakes;
 mod status;
 
 pub use compare::{

@@ -15,6 +15,9 @@ use crate::support::versions::TestServer;
 /// them must converge, both ways. May only rise.
 const FLOORS: [(u32, usize); 4] = [(15, 148), (16, 144), (17, 155), (18, 151)];
 
+/// On this one the plans are those that let others write meanwhile: `Plan::online`.
+const ONLINE: u32 = 16;
+
 const AT_A_TIME: usize = 6;
 
 fn corpus() -> PathBuf {
@@ -75,6 +78,8 @@ struct Worker {
     run: String,
     number: usize,
     dumper: Dumper,
+    /// Whether the plans are those that let others write meanwhile.
+    online: bool,
     dumps: Arc<Mutex<HashMap<String, String>>>,
 }
 
@@ -160,9 +165,13 @@ impl Worker {
         to: &Schema,
         wanted: &str,
     ) -> Result<(), String> {
-        let plan = schema::plan(from, to);
+        let make = || match self.online {
+            true => schema::plan(from, to).online(from, to),
+            false => schema::plan(from, to),
+        };
+        let plan = make();
         let sql = plan.to_sql();
-        if schema::plan(from, to).to_sql() != sql {
+        if make().to_sql() != sql {
             return Err(format!("the plan is not the same twice:\n{sql}"));
         }
         for transaction in plan.transactions() {
@@ -237,6 +246,7 @@ async fn converge(server: &TestServer, major: u32) {
             run: run.clone(),
             number,
             dumper: server.dumper(),
+            online: major == ONLINE,
             dumps: Arc::clone(&dumps),
         };
         workers.push(tokio::spawn(async move {

@@ -289,3 +289,55 @@ async fn a_table_keeps_its_rows_when_it_becomes_partitioned_and_back() {
         assert_eq!(lost, wanted, "the values of `old`, and nothing else");
     }
 }
+
+/// What each step of an online plan runs in, and its statement without its hazards.
+fn outline(plan: &Plan) -> String {
+    let line = |step: &schema::Step| match step.transaction {
+        Some(number) => format!("{number}: {}", step.sql),
+        None => format!("-: {}", step.sql),
+    };
+    let lines: Vec<String> = plan.steps.iter().map(line).collect();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn an_online_plan_lets_others_write() {
+    let a = "create table t (id int not null, a text, b text not null, c int); \
+             create table p (id int primary key); create index old on t (a)";
+    let b = "create table p (id int primary key); \
+             create table t (id int not null primary key, a text not null, b text not null, c int, \
+               constraint b_once unique nulls not distinct (b) include (c) with (fillfactor = 70) deferrable, \
+               constraint c_fits check (c < 100), constraint c_of foreign key (c) references p); \
+             create unique index fresh on t (lower(a)) where c > 0";
+    let present = TestDatabase::new("online").await;
+    let wanted = TestDatabase::new("online_wanted").await;
+    let mut session = present.connect().await;
+    session.execute(a).await.unwrap();
+    session
+        .execute("insert into p values (1); insert into t values (1, 'x', 'y', 1)")
+        .await
+        .unwrap();
+    let mut other = wanted.connect().await;
+    other.execute(b).await.unwrap();
+    let from = schema::read(&mut session).await.unwrap();
+    let to = schema::read(&mut other).await.unwrap();
+    other.close().await;
+    let plan = schema::plan(&from, &to).online(&from, &to);
+    insta::assert_snapshot!(outline(&plan));
+    for transaction in plan.transactions() {
+        let sql = transaction.statements.join(";\n");
+        session.execute(&sql).await.unwrap();
+    }
+    let after = schema::read(&mut session).await.unwrap();
+    assert_eq!(schema::plan(&after, &to).to_sql(), "");
+    assert_eq!(rows(&mut session, "select * from t").await, "(1,x,y,1)");
+    // Long work holds no lock that keeps writers out.
+    for step in plan
+        .steps
+        .iter()
+        .filter(|s| s.transaction.is_none() || s.sql.contains("VALIDATE"))
+    {
+        let weak = |lock: &schema::Lock| lock.mode == schema::LockMode::ShareUpdateExclusive;
+        assert!(step.locks.iter().all(weak), "{}", step.sql);
+    }
+}

@@ -13,7 +13,7 @@ use crate::postgres;
 use crate::schema::{self, Change, Plan, What};
 
 use super::super::generate::bodies;
-use super::super::{Context, provision};
+use super::super::{Context, provision, stakes};
 use super::side::read_project;
 use super::{Desk, Filter, Side, lines};
 
@@ -99,7 +99,11 @@ pub fn keep_drift(
         return Err(Error::usage("there is no drift to keep"));
     }
     let tool = Sqlx::open(migrations)?;
-    let back = tool.is_reversible()?.then_some(&drift.remove_plan);
+    // The whole way back is in the last file, which is run first; nothing is left for the others.
+    let files = drift.keep_plan.transactions().len();
+    let mut back = vec![Plan::default(); files.saturating_sub(1)];
+    back.push(drift.remove_plan.clone());
+    let back = tool.is_reversible()?.then_some(&back[..]);
     tool.write(now, message, &bodies(&drift.keep_plan, back))
 }
 
@@ -150,7 +154,8 @@ async fn find(
     only(|what| matches!(what, What::Dropped), &mut missing);
     only(|what| matches!(what, What::Altered { .. }), &mut changed);
     let keep_plan = schema::plan(&baseline, &there);
-    let remove_plan = schema::plan(&there, &baseline);
+    let mut remove_plan = schema::plan(&there, &baseline);
+    stakes::count(&target, &[], &mut remove_plan).await?;
     Ok(Drift {
         database: target.to_string(),
         at,

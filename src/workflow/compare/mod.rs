@@ -10,16 +10,20 @@ mod tables;
 
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::databases::Workshop;
 use crate::error::{Error, ErrorKind, Result};
+use crate::postgres;
 use crate::schema::{self, Change, HazardKind, Kind, Plan, Schema, What};
 
+use crate::server::Server;
+
+use super::proof::{self, Moment, Survivors};
 use super::renames::{self, Decisions, Settled, undecided};
-use super::{Context, provision};
+use super::{Context, provision, stakes};
 
 pub use drift::{Drift, drift, keep_drift};
 pub use filter::Filter;
@@ -60,6 +64,8 @@ pub struct DiffOptions {
     pub prove: bool,
     /// Whether to make a page of it.
     pub html: bool,
+    /// Whether others shall be able to write while the plan runs, see [`Plan::online`].
+    pub online: bool,
     pub renames: Decisions,
 }
 
@@ -112,6 +118,20 @@ impl<'a> Desk<'a> {
             .ok_or_else(|| Error::failed("no workshop"))
     }
 
+    /// Whether there is a server to prove on; none is started for that alone.
+    async fn has_server(&self) -> bool {
+        if self.workshop.is_some() {
+            return true;
+        }
+        match Server::remembered(self.context.config()) {
+            Some(target) => {
+                let session = postgres::connect_within(&target, Duration::from_millis(500)).await;
+                session.is_ok()
+            }
+            None => false,
+        }
+    }
+
     /// A purpose that no scratch database of this desk has yet.
     fn purpose(&mut self) -> String {
         self.made += 1;
@@ -131,14 +151,21 @@ impl<'a> Desk<'a> {
         to: &Side,
         options: &DiffOptions,
     ) -> Result<Difference> {
-        let (a, b) = self.read_both(from, to).await?;
+        let (from_at, to_at) = (self.place(from).await?, self.place(to).await?);
+        let (a, b) = self.read_at_once(from_at.clone(), to_at).await?;
         let (a, b) = (options.filter.apply(a), options.filter.apply(b));
         let settled = self.settle(&a, &b, &options.renames).await?;
-        let plan = schema::plan_after(&settled.done, &settled.after, &b);
+        let mut plan = schema::plan_after(&settled.done, &settled.after, &b);
+        if options.online {
+            plan = plan.online(&settled.after, &b);
+        }
+        if matches!(from, Side::Dev | Side::Url(_)) {
+            stakes::count(&from_at, &settled.done, &mut plan).await?;
+        }
         deny(&plan, &options.deny)?;
-        let proved = options.prove && !plan.is_empty();
+        let proved = options.prove && !plan.is_empty() && self.has_server().await;
         if proved {
-            self.prove(&a, &b, &plan).await?;
+            self.prove(&a, &b, &settled, &plan).await?;
         }
         let changes = schema::diff(&settled.after, &b);
         let undecided: Vec<String> = settled.open.iter().map(undecided).collect();
@@ -181,7 +208,7 @@ impl<'a> Desk<'a> {
         let purpose = self.purpose();
         let context = self.context;
         let scratch = self.workshop().await?.make(&purpose, "template0").await?;
-        let mut connection = crate::postgres::connect(&scratch.target).await?;
+        let mut connection = postgres::connect(&scratch.target).await?;
         let result = async {
             let empty = schema::read(&mut connection).await?;
             let present = schema::plan(&empty, a);
@@ -193,16 +220,45 @@ impl<'a> Desk<'a> {
         result
     }
 
-    /// Builds `a` in a scratch database, applies the plan, reads back: it must be `b`.
-    async fn prove(&mut self, a: &Schema, b: &Schema, plan: &Plan) -> Result<()> {
+    /// Builds `a` in a scratch database with rows in it, applies the plan, reads back: it must be
+    /// `b`, and what should stay must be there.
+    async fn prove(
+        &mut self,
+        a: &Schema,
+        b: &Schema,
+        settled: &Settled<'_>,
+        plan: &Plan,
+    ) -> Result<()> {
         let task = self
             .context
             .events
             .begin("proving the plan on a clone", None);
+        let survivors = Survivors::of(&settled.done, &settled.after, b, plan);
+        match self.prove_with(a, b, plan, Some(&survivors)).await {
+            Ok(()) => task.end("it leads to the wanted schema, and rows stay"),
+            Err(error) if proof::is_about_rows(&error, plan) => {
+                self.prove_with(a, b, plan, None).await?;
+                task.end(&format!(
+                    "it leads to the wanted schema, on empty tables: rows made up for the proof are in its way ({})",
+                    error.message()
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn prove_with(
+        &mut self,
+        a: &Schema,
+        b: &Schema,
+        plan: &Plan,
+        survivors: Option<&Survivors>,
+    ) -> Result<()> {
         let purpose = self.purpose();
         let workshop = self.workshop().await?;
         let scratch = workshop.make(&purpose, "template0").await?;
-        let mut connection = crate::postgres::connect(&scratch.target).await?;
+        let mut connection = postgres::connect(&scratch.target).await?;
         let result = async {
             let empty = schema::read(&mut connection).await?;
             run(
@@ -211,7 +267,24 @@ impl<'a> Desk<'a> {
                 "the present schema",
             )
             .await?;
+            let before = match survivors {
+                Some(survivors) => {
+                    proof::fill(&mut connection, a).await?;
+                    Some(
+                        survivors
+                            .fingerprints(&mut connection, Moment::Before)
+                            .await?,
+                    )
+                }
+                None => None,
+            };
             run(&mut connection, plan, "the plan").await?;
+            if let (Some(survivors), Some(before)) = (survivors, before) {
+                let after = survivors
+                    .fingerprints(&mut connection, Moment::After)
+                    .await?;
+                proof::ensure_same(&before, &after, "after the plan")?;
+            }
             let left = lines(&schema::diff(&schema::read(&mut connection).await?, b));
             match left.is_empty() {
                 true => Ok(()),
@@ -224,14 +297,12 @@ impl<'a> Desk<'a> {
         }
         .await;
         connection.close().await;
-        result?;
-        task.end("it leads to the wanted schema");
-        Ok(())
+        result
     }
 }
 
 /// Runs a plan as it would be run, one transaction after the other.
-async fn run(connection: &mut crate::postgres::Connection, plan: &Plan, what: &str) -> Result<()> {
+async fn run(connection: &mut postgres::Connection, plan: &Plan, what: &str) -> Result<()> {
     for transaction in plan.transactions() {
         let mut sql = String::new();
         for statement in &transaction.statements {

@@ -262,7 +262,7 @@ fn step(step: &Step, group: Option<usize>) -> report::Step {
             .iter()
             .map(|hazard| report::Hazard {
                 kind: hazard.kind.name().to_owned(),
-                message: hazard.message.clone(),
+                message: hazard.text(),
             })
             .collect(),
         locks: step

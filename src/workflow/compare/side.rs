@@ -105,6 +105,11 @@ impl Desk<'_> {
     /// Both schemas, read at the same time where both stand.
     pub(super) async fn read_both(&mut self, a: &Side, b: &Side) -> Result<(Schema, Schema)> {
         let (a, b) = (self.place(a).await?, self.place(b).await?);
+        self.read_at_once(a, b).await
+    }
+
+    /// Reads two databases at the same time.
+    pub(super) async fn read_at_once(&self, a: Target, b: Target) -> Result<(Schema, Schema)> {
         let table = own_table(self.context)?;
         let other = table.clone();
         let other = tokio::spawn(async move { read_at(&b, other.as_deref()).await });
@@ -116,7 +121,7 @@ impl Desk<'_> {
     }
 
     /// The database that is a side: one that stands, or a scratch database that is made to be it.
-    async fn place(&mut self, side: &Side) -> Result<Target> {
+    pub(super) async fn place(&mut self, side: &Side) -> Result<Target> {
         match side {
             Side::Dev => {
                 let server = self.context.server().await?;

@@ -69,6 +69,8 @@ pub struct GenerateOptions {
     pub keep_unproved: bool,
     /// Kinds of hazard that are an error.
     pub deny: Vec<HazardKind>,
+    /// Whether others shall be able to write while the migration runs.
+    pub online: bool,
     pub renames: Decisions,
     /// The time in UTC as `yyyymmddHHMMSS`, for the names of new files.
     pub now: String,
@@ -91,9 +93,10 @@ pub async fn generate(
     }
     let _lock = context.lock("generate").await?;
     let migrations = context.migrations()?;
-    if migrations.tool != Tool::Sqlx && (!options.deny.is_empty() || options.renames.is_typed()) {
+    let about_plan = !options.deny.is_empty() || options.renames.is_typed() || options.online;
+    if migrations.tool != Tool::Sqlx && about_plan {
         return Err(Error::usage(format!(
-            "--deny and --rename are about devdb's own plan; here {} writes the migration",
+            "--deny, --rename and --online are about devdb's own plan; here {} writes the migration",
             migrations.tool.name()
         ))
         .hint("leave them out; `devdb diff` takes them for any two databases"));
