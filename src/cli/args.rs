@@ -254,7 +254,7 @@ pub struct PlanOptions {
     #[arg(long, value_name = "OLD=NEW")]
     pub rename: Vec<String>,
 
-    /// Refuse a plan with such a hazard: data-loss, table-rewrite, full-scan, … (repeatable)
+    /// Refuse a plan with such a hazard: data-loss, table-rewrite, lock, … (repeatable)
     #[arg(long, value_name = "HAZARD")]
     pub deny: Vec<String>,
 

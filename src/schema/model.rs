@@ -265,6 +265,15 @@ impl Schema {
         self.objects.contains_key(id)
     }
 
+    /// The same schema with the texts that another server's reading of it gave.
+    pub fn printed_as(self, printed: Schema) -> Schema {
+        Schema {
+            objects: printed.objects,
+            children: printed.children,
+            ..self
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.objects.len()
     }

@@ -69,7 +69,7 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     ✓ replaying migrations: 2 migrations
     ✓ comparing schemas: 3 changes
     ✓ replaying migrations: 1 migration
-    ✓ proving the migration: it gives the wanted schema
+    ✓ proving the migration: it gives the wanted schema, and rows stay
       + column public.notes.tags text[]
       + default public.notes.tags '{}'::text[]
       + index public.notes_author CREATE INDEX notes_author ON public.notes USING btree (author)
@@ -79,8 +79,10 @@ async fn generate_proves_a_migration_and_leaves_the_dev_database_alone() {
     ");
     let text = project.read(&written(&project));
     assert_snapshot!(text, @"
+    -- lock: access exclusive on table public.notes
     ALTER TABLE public.notes ADD COLUMN tags text[] DEFAULT '{}'::text[] NOT NULL;
     -- index-build: table public.notes cannot be written to while the index is built
+    -- lock: share on table public.notes
     CREATE INDEX notes_author ON public.notes USING btree (author);
     ");
     assert!(
@@ -137,10 +139,12 @@ async fn generate_writes_both_ways_where_the_chain_is_reversible() {
     assert_eq!(run.json()["proved"], true);
     assert_snapshot!(project.read("migrations/2_moods.up.sql"), @"
     CREATE TYPE public.mood AS ENUM ('ok', 'sad');
+    -- lock: access exclusive on table public.users
     ALTER TABLE public.users ADD COLUMN mood public.mood DEFAULT 'ok'::public.mood NOT NULL;
     ");
     assert_snapshot!(project.read("migrations/2_moods.down.sql"), @"
     -- data-loss: every value of column public.users.mood goes away
+    -- lock: access exclusive on table public.users
     ALTER TABLE public.users DROP COLUMN mood;
     DROP TYPE public.mood;
     ");
@@ -699,4 +703,108 @@ fn completions_and_help_are_there() {
     Exit codes: 0 done, 1 error, 2 usage, 3 difference found, 4 not proved, 5 refused, 6 no server, 7
     migration failed
     "#);
+}
+
+#[tokio::test]
+async fn a_proof_that_made_up_rows_are_in_the_way_of_is_repeated_without_them() {
+    let wanted = "create table notes (id int primary key, status varchar(9) check (status in ('new', 'old')), n int check (n > 100));\n";
+    let project = Project::sqlx(
+        "rows_in_the_way",
+        &[(
+            "1_notes.sql",
+            "create table notes (id int primary key, status varchar(9), n int);\n",
+        )],
+        wanted,
+    );
+    let run = project.devdb(&["generate", "checks", "--json"]).ok();
+    let hazards = run.json()["hazards"].to_string();
+    assert!(hazards.contains("proved on empty tables"), "{hazards}");
+    assert!(hazards.contains("notes_n_check"), "{hazards}");
+    // What Postgres prints of `varchar IN (…)` is another text once it has read it.
+    let again = project.devdb(&["generate", "nothing", "--json"]).ok();
+    assert_eq!(again.json()["files"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_online_migration_is_one_file_for_each_transaction_and_each_takes_itself_back() {
+    let wanted = "create table users (id int primary key);\n\
+         create table notes (id int primary key, n int references users);\n\
+         create index notes_n on notes (n);\n";
+    let project = Project::sqlx(
+        "online",
+        &[
+            (
+                "1_notes.up.sql",
+                "create table users (id int primary key); create table notes (id int primary key, n int);\n",
+            ),
+            ("1_notes.down.sql", "drop table notes; drop table users;\n"),
+        ],
+        wanted,
+    );
+    project.devdb(&["ready"]).ok();
+    let run = project
+        .devdb(&["generate", "keys", "--online", "--json"])
+        .ok();
+    let files = run.json()["files"].as_array().unwrap().len();
+    assert_eq!(files, 6, "three transactions, up and down");
+    let both = |n: &str| {
+        let up = project.read(&format!("migrations/{n}.up.sql"));
+        let down = project.read(&format!("migrations/{n}.down.sql"));
+        format!("{up}{down}")
+    };
+    assert_snapshot!(both("2_keys"), @"
+    -- lock: share row exclusive on table public.notes, share row exclusive on table public.users
+    ALTER TABLE public.notes ADD CONSTRAINT notes_n_fkey FOREIGN KEY (n) REFERENCES public.users(id) NOT VALID;
+    -- lock: access exclusive on table public.notes, access exclusive on table public.users
+    ALTER TABLE public.notes DROP CONSTRAINT notes_n_fkey;
+    ");
+    assert_snapshot!(both("3_keys_2"), @"
+    -- no-transaction
+    -- own-transaction: runs outside a transaction; where it fails, an invalid index stays
+    CREATE INDEX CONCURRENTLY notes_n ON public.notes USING btree (n);
+    -- no-transaction
+    -- own-transaction: runs outside a transaction; where it fails, an invalid index stays
+    DROP INDEX CONCURRENTLY public.notes_n;
+    ");
+    assert_snapshot!(both("4_keys_3"), @"
+    -- depends-on-rows: fails where a row of table public.notes breaks it
+    ALTER TABLE public.notes VALIDATE CONSTRAINT notes_n_fkey;
+    -- lock: access exclusive on table public.notes, access exclusive on table public.users
+    ALTER TABLE public.notes DROP CONSTRAINT notes_n_fkey;
+    -- lock: share row exclusive on table public.notes, share row exclusive on table public.users
+    ALTER TABLE public.notes ADD CONSTRAINT notes_n_fkey FOREIGN KEY (n) REFERENCES public.users(id) NOT VALID;
+    ");
+    project.devdb(&["ready"]).ok();
+    project.devdb(&["rollback", "--steps", "1"]).ok();
+    project.devdb(&["ready"]).ok();
+    project
+        .devdb(&["diff", "dev", "wanted", "--exit-code"])
+        .ok();
+}
+
+#[tokio::test]
+async fn a_loss_says_how_many_rows_it_is_about() {
+    let project = Project::sqlx(
+        "stakes",
+        &[(
+            "1_notes.sql",
+            "create table notes (id int primary key, n int, gone text);\n",
+        )],
+        "create table notes (id int primary key, n int);\n",
+    );
+    project.devdb(&["ready"]).ok();
+    let sql = "insert into notes values (1, 1, 'x'), (2, 2, null), (3, 3, 'y')";
+    project.devdb(&["psql", "-c", sql]).ok();
+    let run = project.devdb(&["diff", "dev", "wanted"]).ok();
+    assert!(
+        run.stdout
+            .contains("every value of column public.notes.gone goes away (2 rows)"),
+        "{}",
+        run.stdout
+    );
+    let run = project.devdb(&["generate", "less", "--json"]).ok();
+    let hazards = run.json()["hazards"].to_string();
+    assert!(hazards.contains("(2 rows)"), "{hazards}");
+    // The file is for everybody's database.
+    assert!(!project.read(&written(&project)).contains("rows)"));
 }

@@ -82,6 +82,7 @@ async fn drift_can_be_kept_as_a_migration() {
     let text = project.read(run.stdout.trim());
     assert_snapshot!(text, @"
     -- index-build: table public.notes cannot be written to while the index is built
+    -- lock: share on table public.notes
     CREATE INDEX by_hand ON public.notes USING btree (body);
     ");
     // The clean baseline has the index now; the dev database is one migration behind.
@@ -123,13 +124,16 @@ async fn diff_prints_sql_that_is_proved_and_can_be_denied() {
     assert_snapshot!(project.devdb(&["diff", "baseline", "wanted"]).show(), @"
     exit: 0
     ----- stdout -----
+    -- lock: access exclusive on view public.titles
     DROP VIEW public.titles;
     -- data-loss: every value of column public.notes.body goes away
+    -- lock: access exclusive on table public.notes
     ALTER TABLE public.notes DROP COLUMN body;
+    -- lock: access exclusive on table public.notes
     ALTER TABLE public.notes ADD COLUMN title text;
     ----- stderr -----
     ✓ replaying migrations: 1 migration
-    ✓ proving the plan on a clone: it leads to the wanted schema
+    ✓ proving the plan on a clone: it leads to the wanted schema, and rows stay
     hazard: column public.notes.body → title may be a rename: --rename public.notes.body=title keeps what is in it, a line public.notes.body!=title in devdb.renames says that it is none
     ✓ baseline → wanted: 3 steps; proved on a clone
     ");
@@ -165,7 +169,7 @@ async fn diff_prints_sql_that_is_proved_and_can_be_denied() {
     ----- stdout -----
     ----- stderr -----
     error: --deny dataloss: there is no such hazard
-    hint: hazards are data-loss, depends-on-rows, table-rewrite, full-scan, index-build, privilege, own-transaction, not-reversible
+    hint: hazards are data-loss, depends-on-rows, table-rewrite, full-scan, index-build, privilege, own-transaction, not-reversible, lock
     ");
     let json = project
         .devdb(&["diff", "baseline", "wanted", "--json"])
@@ -319,9 +323,12 @@ async fn a_rename_is_a_hazard_until_somebody_decides() {
     let run = project.devdb(&arguments).ok();
     let text = project.read(run.stdout.trim());
     assert_snapshot!(text, @"
+    -- lock: access exclusive on table public.people
     ALTER TABLE public.people RENAME TO persons;
     ALTER TYPE public.mood RENAME VALUE 'sad' TO 'unhappy';
+    -- lock: access exclusive on table public.persons
     ALTER TABLE public.persons RENAME COLUMN name TO full_name;
+    -- lock: access exclusive on table public.persons
     ALTER TABLE public.persons RENAME CONSTRAINT people_pkey TO persons_pkey;
     ALTER INDEX public.people_name RENAME TO persons_full_name;
     ");
@@ -397,12 +404,16 @@ async fn renames_are_decided_in_a_file_and_taken_back_by_the_down_file() {
         .devdb(&["generate", "y", "--deny", "data-loss"])
         .ok();
     assert_snapshot!(project.read("migrations/2_y.up.sql"), @"
+    -- lock: access exclusive on table public.a
     ALTER TABLE public.a RENAME COLUMN x TO y;
+    -- lock: access exclusive on table public.a
     ALTER TABLE public.a ADD COLUMN z integer;
     ");
     assert_snapshot!(project.read("migrations/2_y.down.sql"), @"
     -- data-loss: every value of column public.a.z goes away
+    -- lock: access exclusive on table public.a
     ALTER TABLE public.a DROP COLUMN z;
+    -- lock: access exclusive on table public.a
     ALTER TABLE public.a RENAME COLUMN y TO x;
     ");
 

@@ -131,8 +131,10 @@ async fn a_value_is_used_only_after_it_was_committed() {
         "BEGIN;\n\
          -- not-reversible: an enum value can be taken away only with a new type\n\
          ALTER TYPE public.e ADD VALUE 'it''s';\n\
+         -- lock: access exclusive on table public.t\n\
          ALTER TABLE public.t ADD COLUMN y integer;\n\
          COMMIT;\n\nBEGIN;\n\
+         -- lock: access exclusive on table public.t\n\
          ALTER TABLE public.t ALTER COLUMN x SET DEFAULT 'it''s'::public.e;\n\
          COMMIT;\n"
     );

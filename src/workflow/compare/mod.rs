@@ -154,6 +154,7 @@ impl<'a> Desk<'a> {
         let (from_at, to_at) = (self.place(from).await?, self.place(to).await?);
         let (a, b) = self.read_at_once(from_at.clone(), to_at).await?;
         let (a, b) = (options.filter.apply(a), options.filter.apply(b));
+        let b = self.as_printed(&a, b).await?;
         let settled = self.settle(&a, &b, &options.renames).await?;
         let mut plan = schema::plan_after(&settled.done, &settled.after, &b);
         if options.online {
@@ -195,6 +196,16 @@ impl<'a> Desk<'a> {
         })
     }
 
+    /// `b`, after it went through a server once more where its text may not have settled.
+    async fn as_printed(&mut self, a: &Schema, b: Schema) -> Result<Schema> {
+        if !proof::may_print_otherwise(a, &b) || !self.has_server().await {
+            return Ok(b);
+        }
+        let purpose = self.purpose();
+        let workshop = self.workshop().await?;
+        proof::printed_again(workshop, &purpose, b).await
+    }
+
     /// Runs the renames that are meant on a database that is made to be `a`.
     async fn settle<'s>(
         &mut self,
@@ -212,7 +223,7 @@ impl<'a> Desk<'a> {
         let result = async {
             let empty = schema::read(&mut connection).await?;
             let present = schema::plan(&empty, a);
-            run(&mut connection, &present, "the present schema").await?;
+            proof::run(&mut connection, &present, "the present schema").await?;
             renames::settle(context, &mut connection, a, b, decisions).await
         }
         .await;
@@ -261,7 +272,7 @@ impl<'a> Desk<'a> {
         let mut connection = postgres::connect(&scratch.target).await?;
         let result = async {
             let empty = schema::read(&mut connection).await?;
-            run(
+            proof::run(
                 &mut connection,
                 &schema::plan(&empty, a),
                 "the present schema",
@@ -278,7 +289,7 @@ impl<'a> Desk<'a> {
                 }
                 None => None,
             };
-            run(&mut connection, plan, "the plan").await?;
+            proof::run(&mut connection, plan, "the plan").await?;
             if let (Some(survivors), Some(before)) = (survivors, before) {
                 let after = survivors
                     .fingerprints(&mut connection, Moment::After)
@@ -299,22 +310,6 @@ impl<'a> Desk<'a> {
         connection.close().await;
         result
     }
-}
-
-/// Runs a plan as it would be run, one transaction after the other.
-async fn run(connection: &mut postgres::Connection, plan: &Plan, what: &str) -> Result<()> {
-    for transaction in plan.transactions() {
-        let mut sql = String::new();
-        for statement in &transaction.statements {
-            sql.push_str(statement);
-            sql.push_str(";\n");
-        }
-        connection.execute(&sql).await.map_err(|e| {
-            e.with_kind(ErrorKind::Unproved)
-                .context(format_args!("{what} does not apply on a clone"))
-        })?;
-    }
-    Ok(())
 }
 
 pub(super) fn deny(plan: &Plan, kinds: &[HazardKind]) -> Result<()> {

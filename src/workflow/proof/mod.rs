@@ -5,8 +5,9 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use crate::databases::Workshop;
 use crate::error::{Error, ErrorKind, Result};
-use crate::postgres::{Connection, Row, error_from, quote_ident, quote_literal};
+use crate::postgres::{self, Connection, Row, error_from, quote_ident, quote_literal};
 use crate::schema::{self, HazardKind, Id, Kind, Object, Plan, Rename, Schema};
 
 use values::Types;
@@ -148,7 +149,9 @@ impl Survivors {
             .filter(|(_, hazard)| hazard.kind == HazardKind::DataLoss)
             .map(|(step, _)| &step.object)
             .collect();
-        let remade = changed_types(from, to);
+        let mut remade = changed_types(from, to);
+        let values = renames.iter().filter(|rename| rename.value.is_some());
+        remade.extend(values.map(|rename| rename.to.clone()));
         let tables = from
             .objects()
             .filter(|o| o.id.kind() == Kind::Table && !lost.contains(&&o.id))
@@ -275,9 +278,92 @@ pub fn ensure_same(before: &Fingerprints, after: &Fingerprints, when: &str) -> R
     }
 }
 
+/// Runs a plan as it would be run, one transaction after the other.
+pub async fn run(connection: &mut Connection, plan: &Plan, what: &str) -> Result<()> {
+    for transaction in plan.transactions() {
+        let mut sql = String::new();
+        for statement in &transaction.statements {
+            sql.push_str(statement);
+            sql.push_str(";\n");
+        }
+        connection.execute(&sql).await.map_err(|e| {
+            e.with_kind(ErrorKind::Unproved)
+                .context(format_args!("{what} does not apply on a clone"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether a definition that differs has a text that Postgres prints in another way once it has
+/// read it: `varchar IN (…)` in a check, an index, a default or a view.
+pub fn may_print_otherwise(from: &Schema, to: &Schema) -> bool {
+    let unsettled = |object: &Object| {
+        let text = |name| {
+            object
+                .text(name)
+                .is_some_and(|t| t.contains("::character varying"))
+        };
+        text("definition") || text("expression")
+    };
+    to.objects().any(|new| {
+        unsettled(new)
+            && from.get(&new.id).is_none_or(|old| {
+                old.text("definition") != new.text("definition")
+                    || old.text("expression") != new.text("expression")
+            })
+    })
+}
+
+/// The schema as it reads once its text went through a server.
+pub async fn printed_again(
+    workshop: &mut Workshop,
+    purpose: &str,
+    schema: Schema,
+) -> Result<Schema> {
+    let scratch = workshop.make(purpose, "template0").await?;
+    let mut connection = postgres::connect(&scratch.target).await?;
+    let result = async {
+        let empty = schema::read(&mut connection).await?;
+        run(
+            &mut connection,
+            &schema::plan(&empty, &schema),
+            "the wanted schema",
+        )
+        .await?;
+        schema::read(&mut connection).await
+    }
+    .await;
+    connection.close().await;
+    Ok(schema.printed_as(result?))
+}
+
 /// Whether the plan may fail because of the rows that were made up, and did.
 pub fn is_about_rows(error: &Error, plan: &Plan) -> bool {
     let class = error.postgres().map(|p| p.code[..2].to_owned());
     let depends = |(_, hazard): (_, &schema::Hazard)| hazard.kind == HazardKind::DependsOnRows;
     matches!(class.as_deref(), Some("22" | "23")) && plan.hazards().any(depends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_went_or_changed_are_named() {
+        let table = |name: &str| Id::new(Kind::Table, "public", name, "");
+        let prints = |list: &[(&str, i64, &str)]| -> Fingerprints {
+            let entries = list.iter();
+            entries
+                .map(|(name, count, hash)| (table(name), (*count, (*hash).to_owned())))
+                .collect()
+        };
+        let before = prints(&[("a", 3, "x"), ("b", 3, "y"), ("c", 0, "")]);
+        assert!(ensure_same(&before, &before, "after the plan").is_ok());
+        let after = prints(&[("a", 3, "z"), ("b", 2, "y"), ("c", 0, "")]);
+        let error = ensure_same(&before, &after, "after the plan").unwrap_err();
+        assert_eq!(
+            error.detail_text().unwrap(),
+            "table public.a: other values in its 3 rows\ntable public.b: 2 rows, 3 before"
+        );
+    }
 }
