@@ -249,7 +249,7 @@ impl<'a> Desk<'a> {
             Ok(()) => task.end("it leads to the wanted schema, and rows stay"),
             Err(error) if proof::is_about_rows(&error, plan) => {
                 self.prove_with(a, b, plan, None).await?;
-                task.end(&format!(
+                task.end(format!(
                     "it leads to the wanted schema, on empty tables: rows made up for the proof are in its way ({})",
                     error.message()
                 ));
