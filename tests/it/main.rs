@@ -13,6 +13,7 @@ mod migrations_command;
 mod migrations_sqlx;
 mod report;
 mod schema_corpus;
+mod schema_coverage;
 mod schema_locks;
 mod schema_named;
 mod schema_property;

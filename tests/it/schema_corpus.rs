@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use devdb::postgres::{self, Connection, Target, database};
 use devdb::schema::{self, Schema};
 
+use crate::schema_coverage;
 use crate::support::dump::Dumper;
 use crate::support::versions::TestServer;
 
@@ -223,6 +224,7 @@ async fn converge(server: &TestServer, major: u32) {
     let template = template(&run);
     let admin = server.admin.clone();
     let mut session = postgres::connect(&admin).await.unwrap();
+    schema_coverage::ensure_listed(&mut session).await;
     database::drop(&mut session, &template).await.unwrap();
     database::create(&mut session, &template).await.unwrap();
     let mut prepare = postgres::connect(&admin.with_database(&template))
