@@ -290,6 +290,9 @@ async fn diff(ui: &Ui, context: &Context, args: args::Diff) -> Result<ExitCode> 
         std::fs::write(here.join(file), html)
             .named(format_args!("cannot write {}", file.display()))?;
     }
+    if let Some(problem) = difference.problem {
+        return Err(problem);
+    }
     show::difference(ui, &difference, args.summary);
     Ok(found(args.exit_code && !difference.plan.is_empty()))
 }

@@ -105,6 +105,8 @@ pub struct Report {
     pub sql: String,
     /// What may be a rename, and nobody has decided.
     pub undecided: Vec<String>,
+    /// Why the plan is not to be used.
+    pub problem: Option<String>,
     /// What is not compared, by name.
     pub unmodelled: Vec<String>,
     pub graph: Graph,

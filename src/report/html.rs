@@ -58,6 +58,7 @@ struct Page<'a> {
     steps: String,
     sql: Value,
     undecided: &'a [String],
+    problem: Option<&'a str>,
     unmodelled: &'a [String],
     scenes: Vec<Scene>,
     tables: usize,
@@ -173,6 +174,7 @@ fn page(report: &Report) -> Page<'_> {
         },
         sql: Value::from_safe_string(sql::highlighted(&report.sql)),
         undecided: &report.undecided,
+        problem: report.problem.as_deref(),
         unmodelled: &report.unmodelled,
         left_out: match tables > MOST_TABLES {
             false => String::new(),

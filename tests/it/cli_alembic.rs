@@ -164,3 +164,18 @@ async fn two_heads_are_found_before_anything_runs() {
         3
     );
 }
+
+#[tokio::test]
+async fn what_the_models_want_is_a_side() {
+    let project = project("alembic_wanted", "alembic_plain", "");
+    let models = project.read("shop/models.py");
+    project.file("shop/models.py", &add_tags(&models));
+    let run = project
+        .devdb(&["diff", "baseline", "wanted", "--summary"])
+        .ok();
+    assert!(
+        run.stdout.contains("+ column public.customers.tags"),
+        "{}",
+        run.show()
+    );
+}

@@ -426,3 +426,24 @@ async fn renames_are_decided_in_a_file_and_taken_back_by_the_down_file() {
     hint: write old=new (public.users.name=full_name), or old!=new where they are two things
     "#);
 }
+
+#[tokio::test]
+async fn a_page_is_written_although_the_plan_is_refused() {
+    let project = Project::sqlx("page_refused", &[], "");
+    project
+        .file("a.sql", "create table t (id int, gone int);\n")
+        .file("b.sql", "create table t (id int);\n");
+    let run = project.devdb(&[
+        "diff",
+        "a.sql",
+        "b.sql",
+        "--deny",
+        "data-loss",
+        "--html",
+        "page.html",
+    ]);
+    assert_eq!(run.code, 5, "{}", run.show());
+    let page = project.read("page.html");
+    assert!(page.contains("the plan has a hazard that --deny forbids"));
+    assert!(page.contains("every value of column public.t.gone goes away"));
+}

@@ -74,4 +74,20 @@ impl Alembic {
             operations: answer.operations,
         })
     }
+
+    /// Makes what the models say in `target`: `metadata.create_all` in the connection of env.py.
+    ///
+    /// # Errors
+    /// `Migration`: env.py fails or has no `target_metadata`; what creating a table gives.
+    pub async fn create_all(&mut self, target: &Target, env: &Env, events: &Events) -> Result<()> {
+        let expect = self.identity(target).await?;
+        let mut request = request(&["upgrade", "head"], Some(&expect));
+        request["create_all"] = json!(true);
+        let doing = "creating the models' tables";
+        let answer = self.run(&request, doing, target, env, events).await?;
+        match answer.contexts.is_empty() {
+            true => Err(no_context()),
+            false => Ok(()),
+        }
+    }
 }

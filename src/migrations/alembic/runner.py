@@ -8,6 +8,7 @@ env.py. Each request gets any number of events and then exactly one reply:
     {"do": "graph"}                     {"ok": {revisions, heads, warnings, files, folders}}
     {"do": "alembic", "argv": [...],    {"event": "plan", "total": 3}
      "expect": {oid, started},          {"event": "step", "id": ..., "name": ...}
+     "create_all": true,                (the tables of the models instead of the revisions)
      "autogenerate": "write"|"look"}    {"ok": {ran, contexts, operations, files}}
                                         {"error": {type, message, traceback, place, step, contexts, ...}}
 
@@ -70,6 +71,7 @@ class Watch:
         self.ran = []
         self.step = None
         self.engines = []
+        self.create_all = False
 
     def enter(self, context):
         """Called before a context runs anything: is this the right database?"""
@@ -205,6 +207,7 @@ class Runner:
 
     def alembic(self, request):
         config, options = self._configure(request["argv"])
+        self.watch.create_all = bool(request.get("create_all"))
         function, positional, keywords = options.cmd
         generating = request.get("autogenerate")
         operations, files = [], []
@@ -279,6 +282,10 @@ class Runner:
         def run_migrations(context, **kwargs):
             watch, plan = self.watch, context._migrations_fn
             watch.enter(context)
+            if watch.create_all:
+                with context.begin_transaction(_per_migration=True):
+                    create_all(context)
+                return None
             if plan is not None:
                 context._migrations_fn = lambda heads, ctx: watch.watched(plan(heads, ctx))
             try:
@@ -321,6 +328,19 @@ class Runner:
             for place, _folders, names in os.walk(str(folder)):
                 found.update(os.path.join(place, n) for n in names if n.endswith(".py"))
         return found
+
+
+class NoMetadata(Exception):
+    """env.py names no models."""
+
+
+def create_all(context):
+    """Makes what the models say, in the database that env.py connected to."""
+    found = context.opts.get("target_metadata")
+    if not found:
+        raise NoMetadata("env.py sets no target_metadata")
+    for metadata in found if isinstance(found, (list, tuple)) else [found]:
+        metadata.create_all(bind=context.connection)
 
 
 def listed(container):

@@ -50,6 +50,9 @@ pub struct Difference {
     /// The whole as one HTML file, where it was asked for.
     #[serde(skip)]
     pub html: Option<String>,
+    /// Why the plan is not to be used: a hazard that is denied, or a proof that failed.
+    #[serde(skip)]
+    pub problem: Option<Error>,
     /// Seconds.
     pub took: f64,
 }
@@ -69,11 +72,11 @@ pub struct DiffOptions {
     pub renames: Decisions,
 }
 
-/// Compares two sides and plans the way from the one to the other.
+/// Compares two sides and plans the way from the one to the other. The result may have a problem:
+/// `Refused` for a denied hazard, `Unproved` where the plan does not lead to `to`.
 ///
 /// # Errors
-/// `Refused` for a denied hazard; `Unproved` where the plan does not lead to `to`; what reading the
-/// sides gives.
+/// What reading the sides gives.
 pub async fn diff(
     context: &Context,
     from: &Side,
@@ -163,10 +166,15 @@ impl<'a> Desk<'a> {
         if matches!(from, Side::Dev | Side::Url(_)) {
             stakes::count(&from_at, &settled.done, &mut plan).await?;
         }
-        deny(&plan, &options.deny)?;
-        let proved = options.prove && !plan.is_empty() && self.has_server().await;
-        if proved {
-            self.prove(&a, &b, &settled, &plan).await?;
+        let mut problem = deny(&plan, &options.deny).err();
+        let prove = options.prove && problem.is_none() && !plan.is_empty();
+        let mut proved = prove && self.has_server().await;
+        if proved && let Err(error) = self.prove(&a, &b, &settled, &plan).await {
+            if error.kind() != ErrorKind::Unproved {
+                return Err(error);
+            }
+            proved = false;
+            problem = Some(error);
         }
         let changes = schema::diff(&settled.after, &b);
         let undecided: Vec<String> = settled.open.iter().map(undecided).collect();
@@ -176,6 +184,10 @@ impl<'a> Desk<'a> {
                 to: to.to_string(),
                 proved,
                 undecided: undecided.clone(),
+                problem: problem.as_ref().map(|error| match error.detail_text() {
+                    Some(detail) => format!("{}\n{detail}", error.message()),
+                    None => error.message().to_owned(),
+                }),
                 ..report::report(&settled.after, &b, &settled.done, &changes, &plan)
             })
         });
@@ -192,6 +204,7 @@ impl<'a> Desk<'a> {
             plan,
             proved,
             html,
+            problem,
             took: 0.0,
         })
     }

@@ -135,6 +135,18 @@ impl Desk<'_> {
                 ready::apply(self.context, &mut tool, &scratch.target, to.as_deref()).await?;
                 Ok(scratch.target)
             }
+            Side::Wanted if self.context.migrations()?.tool == Tool::Alembic => {
+                let scratch = self.clone_of_base().await?;
+                let variables = self.context.variables(&scratch.target);
+                let mut tool = self.context.tool()?;
+                if let MigrationTool::Alembic(alembic) = &mut tool {
+                    let events = &self.context.events;
+                    alembic
+                        .create_all(&scratch.target, &variables, events)
+                        .await?;
+                }
+                Ok(scratch.target)
+            }
             Side::Wanted => {
                 let files = self.wanted_files()?;
                 let scratch = self.clone_of_base().await?;
