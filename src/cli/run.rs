@@ -139,8 +139,20 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
                 context.config().project.root.display()
             );
             ui.confirm(&question, args.yes, "devdb does not reset a dev database")?;
-            let reset = workflow::reset(&context, args.adopt).await?;
+            let options = workflow::ResetOptions {
+                adopt: args.adopt,
+                full: args.full,
+            };
+            let reset = workflow::reset(&context, &options).await?;
             show::reset(ui, &reset);
+        }
+        Command::Baseline(args::Baseline::List) => {
+            let found = workflow::baselines(&context(ui, global)?).await?;
+            show::baselines(ui, &found);
+        }
+        Command::Baseline(args::Baseline::Prune { keep }) => {
+            let gone = workflow::prune_baselines(&context(ui, global)?, keep).await?;
+            show::pruned(ui, &gone);
         }
         Command::Undo => {
             let undone = workflow::undo(&context(ui, global)?).await?;

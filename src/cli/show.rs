@@ -9,7 +9,8 @@ use super::ui::{Ui, bold, dim, duration, green, yellow};
 use crate::config::Loaded;
 use crate::server;
 use crate::workflow::{
-    Difference, Drift, Generated, HistoryEntry, Init, Left, Moved, Ready, Reset, Status, Undone, Up,
+    Baseline, Difference, Drift, Generated, HistoryEntry, Init, Left, Moved, Ready, Reset, Status,
+    Undone, Up,
 };
 
 fn seconds(took: f64) -> String {
@@ -46,10 +47,17 @@ pub fn reset(ui: &Ui, reset: &Reset) {
         return ui.print_json(reset);
     }
     ui.say(&format!(
-        "{} {} is clean: {} replayed {}",
+        "{} {} is clean: {} {}",
         green("✓"),
         bold(&reset.database),
-        count(reset.migrations, "migration"),
+        match (reset.from_baseline, reset.migrations) {
+            (0, n) => format!("{} replayed", count(n, "migration")),
+            (known, 0) => format!("{} from a baseline", count(known, "migration")),
+            (known, n) => format!(
+                "{} from a baseline, {n} replayed",
+                count(known, "migration")
+            ),
+        },
         seconds(reset.took)
     ));
     if let Some(aside) = &reset.aside {
@@ -58,6 +66,47 @@ pub fn reset(ui: &Ui, reset: &Reset) {
         )));
     }
     ui.data(&reset.url);
+}
+
+pub fn baselines(ui: &Ui, found: &[Baseline]) {
+    if ui.json {
+        return ui.print_json(&found);
+    }
+    if found.is_empty() {
+        return ui.say("no baselines: `devdb ready` and `devdb reset` keep what a replay gave");
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.map_or(0, |d| d.as_secs());
+    for baseline in found {
+        ui.data(&format!(
+            "{}  {:>6.1} MB  used {}  {}",
+            &baseline.key[..baseline.key.len().min(12)],
+            baseline.bytes as f64 / 1e6,
+            ago(now.saturating_sub(baseline.used)),
+            baseline.at
+        ));
+    }
+}
+
+/// `5 min ago`
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+pub fn pruned(ui: &Ui, gone: &[String]) {
+    if ui.json {
+        return ui.print_json(&gone);
+    }
+    ui.say(&format!(
+        "{} {} dropped",
+        green("✓"),
+        count(gone.len(), "baseline")
+    ));
 }
 
 pub fn undone(ui: &Ui, undone: &Undone) {

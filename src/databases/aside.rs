@@ -39,6 +39,11 @@ pub async fn swap_aside(on: &mut Connection, names: &Names, dev: &str) -> Result
     rename_all(on, &renames).await
 }
 
+/// Drops the dev database that stands aside.
+pub async fn forget_aside(on: &mut Connection, names: &Names) -> Result<()> {
+    database::drop(on, &names.aside()).await
+}
+
 /// Drops what a reset left that did not come to its end.
 pub async fn heal(on: &mut Connection, names: &Names) -> Result<()> {
     database::drop(on, &names.fresh()).await

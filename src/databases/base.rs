@@ -28,6 +28,10 @@ impl BaseKey {
             .collect();
         BaseKey(format!("devdb base {hex}"))
     }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The name of the project's base, where one with this key stands on the server.

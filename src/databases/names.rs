@@ -28,6 +28,21 @@ impl Names {
         format!("{}_base", self.prefix)
     }
 
+    /// A baseline, by the hex digits of its key.
+    pub fn baseline(&self, key: &str) -> String {
+        format!("{}{}", self.baseline_prefix(), &key[..key.len().min(12)])
+    }
+
+    /// What all baselines of the project begin with.
+    pub fn baseline_prefix(&self) -> String {
+        format!("{}_at_", self.prefix)
+    }
+
+    /// What all of the project's databases begin with, besides the dev database.
+    pub fn prefix(&self) -> String {
+        format!("{}_", self.prefix)
+    }
+
     /// What the last reset of this dev database replaced.
     pub fn aside(&self) -> String {
         format!("{}_aside_{}", self.prefix, self.dev)

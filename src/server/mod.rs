@@ -173,6 +173,17 @@ impl Server {
             .then(|| local_target(config, port))
     }
 
+    /// Whether devdb made the data directory with this identifier (`pg_control_system()`), by what
+    /// it remembers.
+    pub fn made_data(config: &Config, system_identifier: &str) -> bool {
+        let state = state::State::load(&config.project.state_dir).unwrap_or_default();
+        let fits = |kept: &state::Kept| {
+            let known = kept.system_identifier.as_deref();
+            kept.ours && known.is_none_or(|known| known == system_identifier)
+        };
+        state.slots.values().any(|slot| fits(&slot.current))
+    }
+
     /// An address to put into variables where no database is asked: nobody needs to listen there.
     pub fn placeholder(config: &Config) -> Target {
         Self::remembered(config).unwrap_or_else(|| local_target(config, 1))

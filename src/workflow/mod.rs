@@ -1,6 +1,7 @@
 //! What a user asks for, one file each. A workflow takes a [`Context`], has the rooms meet, and
 //! gives plain data back.
 
+mod baseline;
 mod compare;
 mod context;
 mod generate;
@@ -16,6 +17,7 @@ mod server;
 mod stakes;
 mod status;
 
+pub use baseline::{Baseline, baselines, prune_baselines};
 pub use compare::{
     DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, graph, keep_drift,
 };
@@ -25,6 +27,6 @@ pub use init::{Init, init};
 pub use migrate::{Moved, migrate, rollback};
 pub use ready::{Ready, ready};
 pub use renames::{Ask, Decisions};
-pub use reset::{Reset, Undone, reset, undo};
+pub use reset::{Reset, ResetOptions, Undone, reset, undo};
 pub use server::{Left, Up, down, logs, psql, up, url, variables};
 pub use status::{HistoryEntry, Status, history, status};

@@ -211,7 +211,7 @@ fn without_frame(text: &str) -> String {
         .collect()
 }
 
-fn key(config: &Config) -> Result<BaseKey> {
+pub(super) fn key(config: &Config) -> Result<BaseKey> {
     let mut parts: Vec<Vec<u8>> = vec![config.database.user.clone().into_bytes()];
     for extension in &config.database.extensions {
         parts.push(extension.clone().into_bytes());

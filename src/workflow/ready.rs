@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::config::Target;
+use crate::databases;
 use crate::error::Result;
 use crate::event::Events;
 use crate::migrations::{MigrationTool, Ran, Standing};
 use crate::postgres;
 use crate::server::Server;
 
+use super::baseline::{self, Keys};
 use super::{Context, provision};
 
 /// The dev database as it is now.
@@ -44,12 +46,16 @@ pub async fn ready(context: &Context) -> Result<Ready> {
         context
             .events
             .note("the last reset did not come to its end: it is done again");
-        let reset = super::reset::with_server(context, tool.as_mut(), &server, false).await?;
+        let options = super::reset::ResetOptions::default();
+        let reset = super::reset::with_server(context, tool.as_mut(), &server, &options).await?;
         return Ok(report(&reset.target, &reset.ran, false, started));
     }
     let maintenance = server.ensure_up(&context.events).await?;
-    let (target, _) = provision::dev_database(context, &maintenance).await?;
-    let ran = bring_to_head(context, tool.as_mut(), &target).await?;
+    let (target, made) = provision::dev_database(context, &maintenance).await?;
+    let ran = match made {
+        true => first_replay(context, tool.as_mut(), &target).await?,
+        false => bring_to_head(context, tool.as_mut(), &target).await?,
+    };
     Ok(report(&target, &ran, false, started))
 }
 
@@ -106,6 +112,26 @@ pub(super) async fn bring_to_head(
             Ok(Vec::new())
         }
     }
+}
+
+/// Applies the whole chain to a dev database that was made just now, and keeps what that gives as
+/// a baseline.
+pub(super) async fn first_replay(
+    context: &Context,
+    tool: Option<&mut MigrationTool>,
+    target: &Target,
+) -> Result<Vec<Ran>> {
+    let Some(tool) = tool else {
+        return bring_to_head(context, None, target).await;
+    };
+    let mut on = postgres::connect(&target.with_database("postgres")).await?;
+    let (names, dev) = (context.names(), &context.config().database.name);
+    let before = databases::beyond(&mut on, &names, dev).await?;
+    let ran = bring_to_head(context, Some(tool), target).await?;
+    let keys = Keys::of(context, tool, &mut on).await?;
+    baseline::keep(context, &mut on, keys.as_ref(), dev, &before).await;
+    on.close().await;
+    Ok(ran)
 }
 
 /// The project's tool, where it has one.

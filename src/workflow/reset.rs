@@ -1,19 +1,20 @@
 //! `devdb reset` and `devdb undo`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::Target;
+use crate::config::{ServerKind, Target};
 use crate::databases;
 use crate::error::{Error, Result};
 use crate::migrations::{MigrationTool, Ran};
-use crate::postgres::{self, database};
+use crate::postgres::{self, Connection, database};
 use crate::server::{DataReset, Server};
 
 use super::Context;
+use super::baseline::{self, Keys};
 use super::provision::{self, allow_databases};
-use super::ready::{bring_to_head, tool_if_any};
+use super::ready::{bring_to_head, first_replay, tool_if_any};
 
 /// What a reset did.
 #[derive(Debug, Serialize)]
@@ -22,6 +23,8 @@ pub struct Reset {
     pub database: String,
     /// How many migrations were replayed.
     pub migrations: usize,
+    /// How many more came with a baseline.
+    pub from_baseline: usize,
     /// What was put aside, for people.
     pub aside: Option<String>,
     /// Seconds.
@@ -46,11 +49,118 @@ pub struct Undone {
 /// # Errors
 /// `Refused` where server or data are not devdb's; `Migration` where the chain does not replay (the
 /// old data stays aside, `undo` brings it back).
-pub async fn reset(context: &Context, adopt: bool) -> Result<Reset> {
+pub async fn reset(context: &Context, options: &ResetOptions) -> Result<Reset> {
     let _lock = context.lock("reset").await?;
     let mut tool = tool_if_any(context)?;
+    if !options.full
+        && !options.adopt
+        && let Some(tool) = &mut tool
+        && let Some(reset) = short_way(context, tool).await?
+    {
+        return Ok(reset);
+    }
     let server = context.server().await?;
-    with_server(context, tool.as_mut(), &server, adopt).await
+    with_server(context, tool.as_mut(), &server, options).await
+}
+
+/// How `devdb reset` goes about it.
+#[derive(Debug, Default)]
+pub struct ResetOptions {
+    /// Take over a data folder that devdb did not make.
+    pub adopt: bool,
+    /// Wipe the data directory and replay everything, whatever is known already.
+    pub full: bool,
+}
+
+/// A clone of a baseline, where that gives what a wiped server and a replay would: on a server that
+/// holds nothing besides databases of devdb's. `None` where it does not, or is not known to.
+async fn short_way(context: &Context, tool: &mut MigrationTool) -> Result<Option<Reset>> {
+    let started = Instant::now();
+    let config = context.config();
+    let names = context.names();
+    let Some(maintenance) = Server::remembered(config) else {
+        return Ok(None);
+    };
+    if config.server.kind == ServerKind::Url {
+        return Ok(None);
+    }
+    let limit = Duration::from_secs(1);
+    let Ok(mut on) = postgres::connect_within(&maintenance, limit).await else {
+        return Ok(None);
+    };
+    let identifier = "select system_identifier::text from pg_catalog.pg_control_system()";
+    let identifier: Option<String> = on.fetch_value(identifier, &[]).await?;
+    if !identifier.is_some_and(|id| Server::made_data(config, &id)) {
+        return Ok(None);
+    }
+    let besides = databases::beyond(&mut on, &names, &config.database.name).await?;
+    if !besides.is_empty() {
+        context.events.detail(format!(
+            "the long way: the server has more than a clone would take along: {}",
+            besides.join(", ")
+        ));
+        return Ok(None);
+    }
+    let Some(keys) = Keys::of(context, tool, &mut on).await? else {
+        return Ok(None);
+    };
+    // A base that cannot be made from what stands here is made on a fresh server.
+    let Ok((start, count)) = baseline::start(context, &mut on, Some(&keys)).await else {
+        return Ok(None);
+    };
+    let ran = from_start(context, tool, &mut on, &start, Some((&keys, count))).await?;
+    context.events.detail(format!(
+        "the short way: a clone of {start}, which holds {count} migrations"
+    ));
+    let mut reset = replace(context, &mut on, &maintenance, ran, started).await?;
+    reset.from_baseline = count;
+    Ok(Some(reset))
+}
+
+/// Makes the database that will be the dev database, as a clone of `start` with everything after it
+/// replayed.
+async fn from_start(
+    context: &Context,
+    tool: &mut MigrationTool,
+    on: &mut Connection,
+    start: &str,
+    known: Option<(&Keys, usize)>,
+) -> Result<Vec<Ran>> {
+    let names = context.names();
+    let before = databases::beyond(on, &names, &context.config().database.name).await?;
+    databases::heal(on, &names).await?;
+    databases::clone_from(on, &names.fresh(), start).await?;
+    if let Some((keys, count)) = known
+        && keys.is_whole(count)
+    {
+        return Ok(Vec::new());
+    }
+    let fresh = on.target().with_database(names.fresh());
+    let ran = bring_to_head(context, Some(tool), &fresh).await?;
+    let keys = known.map(|(keys, _)| keys);
+    baseline::keep(context, on, keys, &names.fresh(), &before).await;
+    Ok(ran)
+}
+
+/// The finished database becomes the dev database, and that one goes aside.
+async fn replace(
+    context: &Context,
+    on: &mut Connection,
+    maintenance: &Target,
+    ran: Vec<Ran>,
+    started: Instant,
+) -> Result<Reset> {
+    let names = context.names();
+    let dev = &context.config().database.name;
+    tell_clients(context, on).await;
+    let was_there = database::exists(on, dev).await?;
+    databases::put_aside(on, &names, dev).await?;
+    Ok(report(
+        context.dev(maintenance),
+        ran,
+        was_there.then(|| format!("database {}", names.aside())),
+        started,
+    ))
 }
 
 /// A chain that cannot run is found before anything is put aside.
@@ -67,19 +177,19 @@ pub(super) async fn with_server(
     context: &Context,
     mut tool: Option<&mut MigrationTool>,
     server: &Server,
-    adopt: bool,
+    options: &ResetOptions,
 ) -> Result<Reset> {
     let started = Instant::now();
     if let Some(tool) = tool.as_deref_mut() {
         check_chain(context, tool).await?;
     }
-    tell_clients(context).await;
-    match server.reset_data(&context.events, adopt).await? {
+    leave(context, server).await;
+    match server.reset_data(&context.events, options.adopt).await? {
         DataReset::Fresh { target, aside } => {
             let (dev, _) = provision::dev_database(context, &target)
                 .await
                 .map_err(kept_aside)?;
-            let ran = bring_to_head(context, tool, &dev)
+            let ran = first_replay(context, tool, &dev)
                 .await
                 .map_err(kept_aside)?;
             server.finish_reset().await?;
@@ -89,7 +199,7 @@ pub(super) async fn with_server(
             context
                 .events
                 .detail(format!("{why}: the dev database alone is replaced"));
-            replace_database(context, tool, server, started).await
+            replace_database(context, tool, server, options.full, started).await
         }
     }
 }
@@ -108,6 +218,7 @@ fn report(target: Target, ran: Vec<Ran>, aside: Option<String>, started: Instant
         url: target.url("postgresql"),
         database: target.database.clone(),
         migrations: ran.len(),
+        from_baseline: 0,
         aside,
         took: started.elapsed().as_secs_f64(),
         target,
@@ -115,16 +226,29 @@ fn report(target: Target, ran: Vec<Ran>, aside: Option<String>, started: Instant
     }
 }
 
-/// Names who will be disconnected. A server that does not answer has no clients.
-async fn tell_clients(context: &Context) {
+/// Before the server itself is exchanged: names who will be disconnected, and drops what an
+/// earlier reset put aside in it, so that `undo` finds what is put aside now. A server that does
+/// not answer has no clients.
+async fn leave(context: &Context, server: &Server) {
     let Some(maintenance) = Server::remembered(context.config()) else {
         return;
     };
     let Ok(mut connection) = postgres::connect(&maintenance).await else {
         return;
     };
+    tell_clients(context, &mut connection).await;
+    if server.exchanges_data()
+        && let Err(error) = databases::forget_aside(&mut connection, &context.names()).await
+    {
+        context.events.detail(error.to_string());
+    }
+    connection.close().await;
+}
+
+/// Names who will be disconnected.
+async fn tell_clients(context: &Context, connection: &mut Connection) {
     let dev = &context.config().database.name;
-    if let Ok(clients) = database::clients(&mut connection, dev).await
+    if let Ok(clients) = database::clients(connection, dev).await
         && !clients.is_empty()
     {
         context.events.note(format!(
@@ -136,7 +260,6 @@ async fn tell_clients(context: &Context) {
             clients.join(", ")
         ));
     }
-    connection.close().await;
 }
 
 /// Where the server cannot be wiped: a new dev database from base and replay, and the old one
@@ -145,6 +268,7 @@ async fn replace_database(
     context: &Context,
     tool: Option<&mut MigrationTool>,
     server: &Server,
+    full: bool,
     started: Instant,
 ) -> Result<Reset> {
     let config = context.config();
@@ -155,20 +279,25 @@ async fn replace_database(
     context
         .events
         .note("only the dev database is replaced: roles and other databases of this server stay");
-    let base = provision::base(context, &mut connection).await?;
-    databases::heal(&mut connection, &names).await?;
-    databases::clone_from(&mut connection, &names.fresh(), &base).await?;
-    let fresh = maintenance.with_database(names.fresh());
-    let ran = bring_to_head(context, tool, &fresh).await?;
-    let was_there = database::exists(&mut connection, &config.database.name).await?;
-    databases::put_aside(&mut connection, &names, &config.database.name).await?;
+    let on = &mut connection;
+    let (ran, count) = match tool {
+        Some(tool) => {
+            let keys = Keys::of(context, tool, on).await?.filter(|_| !full);
+            let (start, count) = baseline::start(context, on, keys.as_ref()).await?;
+            let known = keys.as_ref().map(|keys| (keys, count));
+            (from_start(context, tool, on, &start, known).await?, count)
+        }
+        None => {
+            let base = provision::base(context, on).await?;
+            databases::heal(on, &names).await?;
+            databases::clone_from(on, &names.fresh(), &base).await?;
+            (bring_to_head(context, None, &maintenance).await?, 0)
+        }
+    };
+    let mut reset = replace(context, on, &maintenance, ran, started).await?;
     connection.close().await;
-    Ok(report(
-        context.dev(&maintenance),
-        ran,
-        was_there.then(|| format!("database {}", names.aside())),
-        started,
-    ))
+    reset.from_baseline = count;
+    Ok(reset)
 }
 
 /// Brings back what the last reset put aside; what is there now goes aside in its place.
@@ -179,9 +308,11 @@ pub async fn undo(context: &Context) -> Result<Undone> {
     let started = Instant::now();
     let _lock = context.lock("undo").await?;
     let server = context.server().await?;
-    tell_clients(context).await;
-    let maintenance = match server.exchanges_data() {
-        true => server.undo_data(&context.events).await?.target,
+    let maintenance = match server.exchanges_data() && !stands_aside(context).await {
+        true => {
+            leave(context, &server).await;
+            server.undo_data(&context.events).await?.target
+        }
         false => swap_database(context, &server).await?,
     };
     let dev = context.dev(&maintenance);
@@ -190,6 +321,19 @@ pub async fn undo(context: &Context) -> Result<Undone> {
         database: dev.database,
         took: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Whether the last reset put a database aside, and not the whole data directory.
+async fn stands_aside(context: &Context) -> bool {
+    let Some(maintenance) = Server::remembered(context.config()) else {
+        return false;
+    };
+    let Ok(mut connection) = postgres::connect(&maintenance).await else {
+        return false;
+    };
+    let found = databases::is_aside(&mut connection, &context.names()).await;
+    connection.close().await;
+    found.unwrap_or_default()
 }
 
 async fn swap_database(context: &Context, server: &Server) -> Result<Target> {
@@ -201,6 +345,7 @@ async fn swap_database(context: &Context, server: &Server) -> Result<Target> {
     if !databases::is_aside(&mut connection, &names).await? {
         return Err(nothing_aside());
     }
+    tell_clients(context, &mut connection).await;
     databases::swap_aside(&mut connection, &names, &config.database.name).await?;
     connection.close().await;
     Ok(maintenance)

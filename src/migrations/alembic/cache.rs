@@ -61,6 +61,15 @@ impl AlembicCache {
         write().named(format_args!("cannot write {}", path.display()))
     }
 
+    /// A hash of the files besides the revisions that a replay depends on: alembic.ini, env.py, and
+    /// the project's own modules that revisions import.
+    pub fn surroundings(&self) -> String {
+        key(&Sources {
+            files: self.sources.files.clone(),
+            folders: Vec::new(),
+        })
+    }
+
     /// Whether the files are still as they were.
     pub fn is_fresh(&self) -> bool {
         key(&self.sources) == self.key

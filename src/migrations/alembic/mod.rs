@@ -84,6 +84,11 @@ impl Alembic {
         self.known.as_ref().filter(|known| known.is_fresh())
     }
 
+    /// What a replay depends on besides the revisions, as a hash; known after [`Alembic::chain`].
+    pub fn surroundings(&self) -> Option<String> {
+        self.known.as_ref().map(AlembicCache::surroundings)
+    }
+
     /// How Python is run, for messages.
     pub fn interpreter(&self) -> String {
         self.interpreter.command.join(" ")

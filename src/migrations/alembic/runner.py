@@ -201,7 +201,8 @@ class Runner:
             "revisions": [self._revision(revision) for revision in revisions],
             "heads": heads,
             "warnings": self.watch.warnings,
-            "files": [os.path.abspath(str(f)) for f in files if f and os.path.isfile(str(f))],
+            "files": [os.path.abspath(str(f)) for f in files if f and os.path.isfile(str(f))]
+            + imported([str(revision.path) for revision in revisions]),
             "folders": [os.path.abspath(str(f)) for f in script._version_locations],
         }
 
@@ -341,6 +342,60 @@ def create_all(context):
         raise NoMetadata("env.py sets no target_metadata")
     for metadata in found if isinstance(found, (list, tuple)) else [found]:
         metadata.create_all(bind=context.connection)
+
+
+def imported(paths):
+    """The project's own files that these files import, directly or not: a replay depends on them.
+
+    Only what is loaded already is looked at; nothing is imported for this."""
+    import ast
+
+    found, seen, todo = [], set(paths), list(paths)
+
+    def add(module, follow):
+        path = own_file(sys.modules.get(module))
+        if path is not None and path not in seen:
+            seen.add(path)
+            found.append(path)
+            if follow:
+                todo.append(path)
+
+    while todo:
+        path = todo.pop()
+        try:
+            with open(path, "rb") as file:
+                tree = ast.parse(file.read())
+        except (OSError, SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module] + ["%s.%s" % (node.module, a.name) for a in node.names]
+            else:
+                continue
+            for name in names:
+                parents = name.split(".")
+                # A package is run on the way to its module, and is no more than that.
+                for count in range(1, len(parents)):
+                    add(".".join(parents[:count]), False)
+                add(name, True)
+    return sorted(found)
+
+
+def own_file(module):
+    """The file of a module that belongs to the project: not installed, not Python's."""
+    import sysconfig
+
+    path = getattr(module, "__file__", None)
+    if not path or not path.endswith(".py") or not os.path.isfile(path):
+        return None
+    path = os.path.abspath(path)
+    libraries = ("stdlib", "platstdlib", "purelib", "platlib")
+    foreign = [sysconfig.get_paths().get(name) for name in libraries]
+    if "site-packages" in path or "dist-packages" in path or path == ME:
+        return None
+    return None if any(path.startswith(p + os.sep) for p in foreign if p) else path
 
 
 def listed(container):

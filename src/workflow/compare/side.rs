@@ -12,7 +12,7 @@ use crate::postgres::{self, Connection, Row, error_from};
 use crate::schema::{self, Kind, Schema};
 
 use super::super::generate::schema_files;
-use super::super::{Context, provision, ready};
+use super::super::{Context, baseline, provision, ready};
 use super::{Desk, git};
 
 /// One side.
@@ -130,9 +130,12 @@ impl Desk<'_> {
             }
             Side::Url(target) => Ok(target.clone()),
             Side::Baseline { to } => {
-                let scratch = self.clone_of_base().await?;
+                let purpose = self.purpose();
                 let mut tool = self.context.tool()?;
-                ready::apply(self.context, &mut tool, &scratch.target, to.as_deref()).await?;
+                let context = self.context;
+                let workshop = self.workshop().await?;
+                let to = to.as_deref();
+                let scratch = baseline::scratch(context, workshop, &mut tool, &purpose, to).await?;
                 Ok(scratch.target)
             }
             Side::Wanted if self.context.migrations()?.tool == Tool::Alembic => {

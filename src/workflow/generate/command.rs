@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::migrations::MigrationTool;
 
 use super::super::{Context, ready};
-use super::{GenerateOptions, Generated, from_base, replay, unproved};
+use super::{GenerateOptions, Generated, at_head, unproved};
 
 pub async fn generate(
     context: &Context,
@@ -20,10 +20,9 @@ pub async fn generate(
 ) -> Result<Generated> {
     let mut generated = Generated::new(Instant::now());
     let dir = context.migrations()?.dir.clone();
-    let head = from_base(context, workshop, "head").await?;
-    let variables = context.variables(&head.target);
     let mut tool = context.tool()?;
-    replay(context, &mut tool, &head).await?;
+    let head = at_head(context, workshop, &mut tool).await?;
+    let variables = context.variables(&head.target);
 
     let before = files(&dir)?;
     if let MigrationTool::Command(command) = &tool {

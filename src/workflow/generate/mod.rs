@@ -20,7 +20,7 @@ use crate::postgres;
 use crate::schema::HazardKind;
 
 use super::renames::Decisions;
-use super::{Context, provision, ready};
+use super::{Context, baseline, provision};
 
 /// What came out.
 #[derive(Debug, Serialize)]
@@ -117,10 +117,14 @@ pub async fn generate(
     Ok(generated.done())
 }
 
-/// Replays the chain in a scratch database.
-async fn replay(context: &Context, tool: &mut MigrationTool, scratch: &Scratch) -> Result<()> {
-    let ran = ready::apply(context, tool, &scratch.target, None).await;
-    ran.map(|_| ()).map_err(|error| {
+/// A scratch database at the head of the chain.
+async fn at_head(
+    context: &Context,
+    workshop: &mut Workshop,
+    tool: &mut MigrationTool,
+) -> Result<Scratch> {
+    let scratch = baseline::scratch(context, workshop, tool, "head", None).await;
+    scratch.map_err(|error| {
         // 42710 duplicate_object, for roles: the dev database's own replay made it already.
         let role = error
             .postgres()

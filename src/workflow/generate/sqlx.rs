@@ -15,7 +15,7 @@ use super::super::compare::{deny, lines, read_project};
 use super::super::proof::{self, Fingerprints, Moment, Survivors};
 use super::super::renames::{self, Decisions, Settled, undecided};
 use super::super::{Context, provision, ready, stakes};
-use super::{GenerateOptions, Generated, from_base, in_session, replay, unproved};
+use super::{GenerateOptions, Generated, at_head, from_base, in_session, unproved};
 
 pub async fn generate(
     context: &Context,
@@ -27,8 +27,7 @@ pub async fn generate(
     let migrations = context.migrations()?;
     let wanted_files = schema_files(migrations.schema.as_deref())?;
 
-    let head = from_base(context, workshop, "head").await?;
-    replay(context, &mut context.tool()?, &head).await?;
+    let head = at_head(context, workshop, &mut context.tool()?).await?;
     let wanted = from_base(context, workshop, "wanted").await?;
     in_session(&wanted, async |connection| {
         for file in &wanted_files {
