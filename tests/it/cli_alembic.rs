@@ -179,3 +179,44 @@ async fn what_the_models_want_is_a_side() {
         run.show()
     );
 }
+
+#[tokio::test]
+async fn a_reset_to_a_known_baseline_starts_no_python() {
+    let project = project("alembic_baseline", "alembic_plain", "");
+    project.devdb(&["ready"]).ok();
+    project.sql("create table by_hand (id int)").await;
+    // Without an interpreter, Python cannot be started.
+    let toml = project.read("devdb.toml");
+    let python = python::python().display().to_string();
+    project.file("devdb.toml", &toml.replace(&python, "/no/such/python"));
+    let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
+    assert_eq!(
+        (&reset["from_baseline"], &reset["migrations"]),
+        (&3.into(), &0.into())
+    );
+    let gone = "select (to_regclass('by_hand') is null)::text";
+    assert_eq!(project.value(gone).await.as_deref(), Some("true"));
+
+    // A module that a revision imports belongs to its key.
+    project.file("devdb.toml", &toml);
+    project.file("shop/kinds.py", "KIND = 'new'\n");
+    let name = project.read_folder("migrations/versions").pop().unwrap();
+    let file = format!("migrations/versions/{name}");
+    let text = project.read(&file);
+    project.file(&file, &format!("from shop.kinds import KIND\n{text}"));
+    let replayed = |run: serde_json::Value| run["migrations"].as_u64().unwrap();
+    assert!(replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()) > 0);
+    assert_eq!(
+        replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()),
+        0
+    );
+    project.file("shop/kinds.py", "KIND = 'newer'\n");
+    assert!(replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()) > 0);
+    // The models are none of a replay's business.
+    let models = project.read("shop/models.py");
+    project.file("shop/models.py", &format!("{models}\n# a change\n"));
+    assert_eq!(
+        replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()),
+        0
+    );
+}

@@ -41,3 +41,91 @@ fn what_init_scripts_of_a_compose_file_make_stands_in_every_baseline() {
     project.devdb(&["drift"]).ok();
     project.devdb(&["undo"]).ok();
 }
+
+#[test]
+fn a_reset_is_a_clone_where_that_is_the_same_as_a_replay() {
+    let project = Project::empty("baseline");
+    project
+        .file(
+            "devdb.toml",
+            &format!(
+                "[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
+                image()
+            ),
+        )
+        .file("migrations/1_notes.sql", "create table notes (id int);\n")
+        .file("migrations/2_more.sql", "insert into notes values (1);\n");
+    let _gone = Gone(&project);
+    let psql = |sql: &str| {
+        let run = project.devdb(&["psql", "-Atc", sql]).ok();
+        run.stdout.trim().to_owned()
+    };
+    let reset = |arguments: &[&str]| {
+        let arguments = [&["reset", "--yes", "--json"], arguments].concat();
+        let reset = project.devdb(&arguments).ok().json();
+        let number = |name: &str| reset[name].as_u64().unwrap();
+        (number("from_baseline"), number("migrations"))
+    };
+    project.devdb(&["ready"]).ok();
+    psql("create table by_hand (id int)");
+    assert_eq!(reset(&[]), (2, 0));
+    assert_eq!(
+        psql("select to_regclass('by_hand') is null, (select count(*) from notes)"),
+        "t|1"
+    );
+    project.devdb(&["undo"]).ok();
+    assert_eq!(psql("select to_regclass('by_hand') is null"), "f");
+
+    // What comes after the known beginning is replayed; an edited migration is known no more.
+    project.file("migrations/3_last.sql", "create table last ();\n");
+    assert_eq!(reset(&[]), (2, 1));
+    assert_eq!(reset(&[]), (3, 0));
+    project.file(
+        "migrations/2_more.sql",
+        "insert into notes values (1), (2);\n",
+    );
+    assert_eq!(reset(&[]), (0, 3));
+    assert_eq!(psql("select count(*) from notes"), "2");
+    assert_eq!(reset(&["--full"]), (0, 3));
+
+    // A role is the server's: no clone takes it away.
+    psql("create role made_by_hand");
+    psql("create table in_the_old_server (id int)");
+    assert_eq!(reset(&[]), (0, 3));
+    assert_eq!(
+        psql("select count(*) from pg_roles where rolname = 'made_by_hand'"),
+        "0"
+    );
+    project.devdb(&["undo"]).ok();
+    assert_eq!(psql("select to_regclass('in_the_old_server') is null"), "f");
+    assert_eq!(
+        psql("select count(*) from pg_roles where rolname = 'made_by_hand'"),
+        "1"
+    );
+
+    let list = project.devdb(&["baseline", "list", "--json"]).ok().json();
+    assert!(!list.as_array().unwrap().is_empty());
+    project.devdb(&["baseline", "prune"]).ok();
+    let list = project.devdb(&["baseline", "list", "--json"]).ok().json();
+    assert_eq!(list, serde_json::json!([]));
+}
+
+#[test]
+fn a_chain_that_changes_the_server_is_replayed_on_a_fresh_one() {
+    let project = Project::empty("server_wide");
+    project
+        .file(
+            "devdb.toml",
+            &format!(
+                "[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
+                image()
+            ),
+        )
+        .file("migrations/1_role.sql", "create role reader;\n");
+    let _gone = Gone(&project);
+    project.devdb(&["ready"]).ok();
+    let list = project.devdb(&["baseline", "list", "--json"]).ok().json();
+    assert_eq!(list, serde_json::json!([]));
+    let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
+    assert_eq!(reset["migrations"], 1);
+}

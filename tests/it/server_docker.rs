@@ -52,9 +52,9 @@ async fn up_stop_up_down_wipe() {
         format!("5432/tcp -> 127.0.0.1:{}", target.port)
     );
 
-    let began = std::time::Instant::now();
+    let stages = project.stages().len();
     assert_eq!(server.ensure_up(&project.events).await.unwrap(), target);
-    assert!(began.elapsed().as_millis() < 500, "{:?}", began.elapsed());
+    assert_eq!(project.stages().len(), stages, "nothing is left to do");
 
     server.stop(&project.events).await.unwrap();
     assert_eq!(

@@ -79,6 +79,19 @@ impl Project {
         self
     }
 
+    /// The names of the files in a folder, sorted.
+    pub fn read_folder(&self, name: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(name)).unwrap();
+        let files = entries
+            .map(|entry| entry.unwrap())
+            .filter(|e| e.path().is_file());
+        let mut names: Vec<String> = files
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
