@@ -102,7 +102,7 @@ fn the_page_of_what_is_covered_is_true() {
         for pair in &catalog.pairs {
             let corpora = ["tests/corpus", "../shared/corpus"];
             let stands = |corpus: &&str| root(corpus).join(pair).join("b.sql").is_file();
-            assert!(corpora.iter().any(|c| stands(c)), "{name}: no pair {pair}");
+            assert!(corpora.iter().any(stands), "{name}: no pair {pair}");
         }
     }
     for kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Role) {
