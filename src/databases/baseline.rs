@@ -32,10 +32,6 @@ impl BaselineKey {
             checksum.as_bytes(),
         ]))
     }
-
-    fn mark(&self) -> String {
-        format!("devdb baseline {}", self.0)
-    }
 }
 
 fn hash(parts: &[&[u8]]) -> String {
@@ -105,30 +101,39 @@ fn parse(name: &str, mark: &str, bytes: i64) -> Option<Baseline> {
 }
 
 /// The one that stands for the longest beginning of the chain: how many migrations it holds, and
-/// its name. `keys` are those after 0, 1, 2 … migrations.
+/// its name. `keys` are those after 1, 2, 3 … migrations. Says that it was used just now.
 pub async fn longest(
     on: &mut Connection,
     names: &Names,
     keys: &[BaselineKey],
 ) -> Result<Option<(usize, String)>> {
-    let mark = |rest: &str| format!("devdb baseline {rest}");
-    let known = on
+    // Without sizes, for which the server would have to look at every file.
+    let rows = on
         .fetch(
             "select datname::text, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') \
              from pg_catalog.pg_database where pg_catalog.starts_with(datname::text, $1)",
             &[&names.baseline_prefix()],
         )
         .await?;
-    for (count, key) in keys.iter().enumerate().rev() {
-        for row in &known {
-            let name: String = row.try_get(0).map_err(error_from)?;
-            let text: String = row.try_get(1).map_err(error_from)?;
-            if parse(&name, &text, 0).is_some_and(|b| mark(&b.key) == key.mark()) {
-                return Ok(Some((count, name)));
-            }
-        }
+    let mut known = Vec::new();
+    for row in rows {
+        let name: String = row.try_get(0).map_err(error_from)?;
+        let mark: String = row.try_get(1).map_err(error_from)?;
+        known.extend(parse(&name, &mark, 0));
     }
-    Ok(None)
+    let newest = known.iter().map(|baseline| baseline.used).max();
+    let found = keys.iter().enumerate().rev().find_map(|(at, key)| {
+        let baseline = known.iter().find(|baseline| baseline.key == key.0)?;
+        Some((at + 1, baseline))
+    });
+    let Some((count, baseline)) = found else {
+        return Ok(None);
+    };
+    // The one that was used last stays that without a word.
+    if newest != Some(baseline.used) {
+        mark_used(on, &baseline.name, &baseline.key, &baseline.at).await?;
+    }
+    Ok(Some((count, baseline.name.clone())))
 }
 
 /// Keeps a clone of `database`, which nobody may be connected to, as the baseline of `key`, and
@@ -152,18 +157,6 @@ pub async fn keep(
     mark_used(on, &name, &key.0, at).await?;
     prune(on, names, KEPT).await?;
     Ok(())
-}
-
-/// Says that a baseline was used just now.
-pub async fn used(on: &mut Connection, names: &Names, name: &str) -> Result<()> {
-    let all = baselines(on, names).await?;
-    match all.iter().find(|baseline| baseline.name == name) {
-        // The newest stays the newest.
-        Some(found) if all.last().map(|b| &b.name) != Some(&found.name) => {
-            mark_used(on, name, &found.key, &found.at).await
-        }
-        _ => Ok(()),
-    }
 }
 
 async fn mark_used(on: &mut Connection, name: &str, key: &str, at: &str) -> Result<()> {

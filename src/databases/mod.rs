@@ -12,7 +12,6 @@ pub use aside::{forget_aside, heal, is_aside, put_aside, swap_aside};
 pub use base::{BaseKey, clone_from, find_base, keep_as_base};
 pub use baseline::{
     Baseline, BaselineKey, KEPT, baselines, beyond, has_more_than_a_clone, keep, longest, prune,
-    used,
 };
 pub use names::Names;
 pub use scratch::{Scratch, Workshop};

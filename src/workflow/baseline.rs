@@ -91,8 +91,7 @@ pub(super) async fn start(
     if let Some(keys) = keys
         && let Some((count, name)) = databases::longest(on, &names, &keys.keys[1..]).await?
     {
-        databases::used(on, &names, &name).await?;
-        return Ok((name, count + 1));
+        return Ok((name, count));
     }
     Ok((provision::base(context, on).await?, 0))
 }
