@@ -13,15 +13,18 @@ pub async fn is_aside(on: &mut Connection, names: &Names) -> Result<bool> {
 /// The finished `fresh` database becomes `dev`; the present one, if any, goes aside in the place of
 /// an older one.
 pub async fn put_aside(on: &mut Connection, names: &Names, dev: &str) -> Result<()> {
-    let present = database::exists(on, dev).await?;
-    if present {
-        database::drop(on, &names.aside()).await?;
+    let aside = names.aside();
+    let mut renames = Vec::new();
+    if database::exists(on, dev).await? {
+        if is_aside(on, names).await? {
+            renames.push((aside.clone(), names.trash()));
+        }
+        renames.push((dev.to_owned(), aside));
     }
-    let mut renames = vec![(names.fresh(), dev.to_owned())];
-    if present {
-        renames.insert(0, (dev.to_owned(), names.aside()));
-    }
-    rename_all(on, &renames).await
+    renames.push((names.fresh(), dev.to_owned()));
+    rename_all(on, &renames).await?;
+    // Only now is the older one nobody's any more.
+    database::drop(on, &names.trash()).await
 }
 
 /// The one that stands aside and `dev` change places.
@@ -46,6 +49,7 @@ pub async fn forget_aside(on: &mut Connection, names: &Names) -> Result<()> {
 
 /// Drops what a reset left that did not come to its end.
 pub async fn heal(on: &mut Connection, names: &Names) -> Result<()> {
+    database::drop(on, &names.trash()).await?;
     database::drop(on, &names.fresh()).await
 }
 

@@ -48,6 +48,11 @@ impl Names {
         format!("{}_aside_{}", self.prefix, self.dev)
     }
 
+    /// What stood aside before the last reset, on its way out.
+    pub fn trash(&self) -> String {
+        format!("{}_trash", self.prefix)
+    }
+
     /// A dev database under construction, renamed when it is complete.
     pub fn fresh(&self) -> String {
         format!("{}_fresh", self.prefix)
