@@ -171,12 +171,15 @@ def diff(options):
             sql = schema(options.tables, side == "b")
             run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-1", root + "/" + side], input=sql)
             urls.append(root + "/" + side)
-        container = re.search(r"devdb-[a-z0-9_-]+", project.devdb("status", "--json"))
+        port = re.search(r":(\d+)/", url).group(1)
+        container = ""
+        if shutil.which("docker"):
+            container = run(["docker", "ps", "--quiet", "--filter", "publish=" + port]).strip()
         commands = []
-        if shutil.which("docker") and container:
+        if container:
             # The client must not be older than the server: the one beside the server.
-            dump = ["docker", "exec", container.group(0), "pg_dump", "-U", "postgres", "-s", "a"]
-            nothing = ["docker", "exec", container.group(0), "true"]
+            dump = ["docker", "exec", container, "pg_dump", "-U", "postgres", "-s", "a"]
+            nothing = ["docker", "exec", container, "true"]
             commands.append(("docker exec true (to take off the next)", lambda: timed(nothing)))
         else:
             dump = ["pg_dump", "-s", urls[0]]
@@ -185,12 +188,12 @@ def diff(options):
         if shutil.which("migra"):
             migra = ["migra", "--unsafe", *urls]
             # It exits with 2 where the sides differ.
-            commands.append(("migra", lambda: timed(["sh", "-c", '"$@"; test $? -le 2', "sh", *migra])))
+            commands.append(("migra", lambda: timed(["sh", "-c", '"$@"; test $? -eq 2', "sh", *migra])))
         else:
             print("migra is not installed: left out")
         delta = os.environ.get("PG_DELTA") or shutil.which("pgdelta")
         if delta:
-            commands.append(("pg-delta", lambda: timed(["sh", "-c", '"$@"; test $? -le 2', "sh", delta, "plan", "--source", urls[0], "--target", urls[1]])))
+            commands.append(("pg-delta", lambda: timed(["sh", "-c", '"$@"; test $? -eq 2', "sh", delta, "plan", "--source", urls[0], "--target", urls[1]])))
         else:
             print("pg-delta is not installed: left out")
         table("diff, %d tables" % options.tables, turns(commands, options.runs), "pg_dump -s")
