@@ -7,7 +7,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules};
+use super::{Alter, Changed, Loss, Rules, columns};
 
 pub(in super::super) struct Enums;
 pub(in super::super) struct Composites;
@@ -155,10 +155,10 @@ impl Rules for Attributes {
 
     fn alter(&self, cx: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
         let whole = to.id.beside(Kind::Composite, "");
-        // Postgres alters no attribute of a type that some column has.
+        // Postgres alters no attribute of a type that some column has, if only inside of another.
         let in_use = cx
             .dependents(&whole)
-            .any(|(o, _)| o.id.kind() != Kind::Attribute);
+            .any(|(o, _)| o.id.beside(Kind::Composite, "") != whole);
         if in_use || cx.lost(&to.id).next().is_some() {
             return Alter::RebuildWhole(whole);
         }
@@ -173,7 +173,9 @@ impl Rules for Attributes {
             to.get("type"),
             cascade(cx, to)
         );
-        Alter::Steps(vec![Step::alter(&to.id, sql)])
+        let mut step = Step::alter(&to.id, sql);
+        step.alters = columns::followers(cx, &to.id);
+        Alter::Steps(vec![step])
     }
 
     fn loss(&self, _: &Context, attribute: &Object, lost: &Id) -> Loss {
