@@ -448,11 +448,12 @@ impl<'a> Context<'a> {
                 if let Some(object) = self.to.get(&step.object) {
                     needs.extend(object.needs.iter().map(|need| need.id.clone()));
                 }
+                let wanted = self.to.get(&step.object);
                 if let Some(object) = self.from.get(&step.object) {
-                    releases.extend(
-                        self.released(object)
-                            .filter(|id| self.destroyed_for_good(id)),
-                    );
+                    let leaves = |id: &Id| {
+                        self.destroyed_for_good(id) || wanted.is_none_or(|o| !o.needs_id(id))
+                    };
+                    releases.extend(self.released(object).filter(leaves));
                 }
             }
             if step.action == Action::Detail {
@@ -471,7 +472,7 @@ impl<'a> Context<'a> {
                     let names = kind.takes_arguments() || kind.is_sentence();
                     releases.extend(minds.map(|need| match names {
                         true => need.clone(),
-                        false => self.old(need),
+                        false => self.held_as(need),
                     }));
                 }
             }
@@ -488,7 +489,18 @@ impl<'a> Context<'a> {
 
     /// What an old object needs, under the names that it has while it waits to be dropped.
     fn released<'b>(&'b self, object: &'b Object) -> impl Iterator<Item = Id> + 'b {
-        object.needs.iter().map(|need| self.old(&need.id))
+        object.needs.iter().map(|need| self.held_as(&need.id))
+    }
+
+    /// The id under which an old object, or the whole that it goes with, stands aside, or its own.
+    fn held_as(&self, id: &Id) -> Id {
+        let object = self.from.get(id).filter(|_| self.destroyed(id));
+        let whole = object.filter(|_| !self.aside.is_empty());
+        let whole = whole.map(|object| self.destroyer(object));
+        match whole.filter(|whole| self.aside.contains(whole)) {
+            Some(whole) => self.old(&whole),
+            None => id.clone(),
+        }
     }
 
     fn destroyed_for_good(&self, id: &Id) -> bool {

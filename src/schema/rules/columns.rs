@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema};
-use super::super::plan::{HazardKind, Step};
+use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables};
 
@@ -190,6 +190,12 @@ fn new_before(cx: &Context, column: &Object) -> Option<Id> {
         .map(|o| o.id.clone())
 }
 
+/// Whether tables inherit from a plain one while columns are added to it.
+fn has_children(cx: &Context, table: &Id) -> bool {
+    let plain = cx.to.get(table).is_some_and(|t| t.get("form") == "plain");
+    plain && cx.from.children.contains(table)
+}
+
 /// Whether it is a column of another table.
 fn is_elsewhere(id: &Id, column: &Id) -> bool {
     id.kind() == Kind::Column && table_id(id) != table_id(column)
@@ -220,11 +226,11 @@ impl Rules for Columns {
 
     fn create(&self, cx: &Context, column: &Object) -> Vec<Step> {
         let table = table_id(&column.id);
-        let sql = format!(
-            "{} ADD COLUMN {}",
-            alter_table(cx, &column.id),
-            clause(cx, column)
-        );
+        // Postgres adds no identity column to a table and its children at once.
+        let plain = column.with("identity", None);
+        let later = column.text("identity").is_some() && has_children(cx, &table);
+        let clause = clause(cx, if later { &plain } else { column });
+        let sql = format!("{} ADD COLUMN {clause}", alter_table(cx, &column.id));
         let mut step = Step::create(&column.id, sql)
             .needing(tables::unlinked_children(cx, &table))
             .needing(new_before(cx, column));
@@ -237,12 +243,20 @@ impl Rules for Columns {
         }
         let empty = default.is_none()
             && column.text("expression").is_none()
-            && column.text("identity").is_none();
+            && (column.text("identity").is_none() || later);
         if column.flag("not_null") && !column.flag("not_null_not_valid") && empty {
             let message = "fails where the table has rows: a new column is null in them";
             step = step.hazard(HazardKind::DependsOnRows, message);
         }
-        vec![step]
+        let mut steps = vec![step];
+        if later {
+            sequences::alter_identity(cx, &plain, column, &mut steps);
+            for step in &mut steps[1..] {
+                step.action = Action::Detail;
+                step.needs.push(column.id.clone());
+            }
+        }
+        steps
     }
 
     fn finish(&self, cx: &Context, column: &Object) -> Vec<Step> {

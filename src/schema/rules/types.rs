@@ -111,11 +111,11 @@ impl Rules for Composites {
     }
 }
 
-/// Typed tables of the type follow only when told to.
+/// Typed tables of the type follow only when told to, even one that is about to go.
 fn cascade(cx: &Context, attribute: &Object) -> &'static str {
     let whole = attribute.id.beside(Kind::Composite, "");
     let mut dependents = cx.dependents(&whole);
-    if dependents.any(|(o, _)| o.id.kind() == Kind::Table && cx.stays(&o.id)) {
+    if dependents.any(|(o, _)| o.id.kind() == Kind::Table) {
         " CASCADE"
     } else {
         ""
