@@ -14,7 +14,7 @@ pub(super) fn is_carried(cx: &Context, table: &Id) -> bool {
     };
     let has_rows = |table: &Object| table.get("form") != "foreign";
     cx.destroyed(table)
-        && from.get("form") != to.get("form")
+        && (from.get("form") != to.get("form") || tables::is_reordered(cx, table))
         && has_rows(from)
         && has_rows(to)
         && !columns(cx, table).is_empty()

@@ -236,7 +236,7 @@ impl Rules for Columns {
             .needing(new_before(cx, column));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
-            || column.text("identity").is_some()
+            || (column.text("identity").is_some() && !later)
             || default.is_some_and(|d| d.flag("_volatile"));
         if rewrites {
             step = step.rewriting(&table);
@@ -380,6 +380,10 @@ impl Rules for Columns {
             }
             let mut step = retype::step(cx, from, to, retyped);
             step.alters = followers(cx, &to.id);
+            // What a parent still has a child cannot make another.
+            let parents = from.needs.iter().map(|need| &need.id);
+            let parents = parents.filter(|id| is_elsewhere(id, &to.id) && cx.destroyed(id));
+            step.needs.extend(parents.map(gone));
             steps.push(step);
         }
         if was.is_some() && is.is_some() && changed.has("expression") {

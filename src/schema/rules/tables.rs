@@ -2,7 +2,7 @@
 //! made together with their table where nothing stands against it.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object};
+use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, carry, columns, constraints};
@@ -142,7 +142,7 @@ impl Rules for Tables {
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
-        if changed.any(&["form", "partition_key", "server"]) {
+        if changed.any(&["form", "partition_key", "server"]) || is_reordered(cx, &to.id) {
             return Alter::Rebuild;
         }
         let path = to.id.path();
@@ -374,9 +374,16 @@ fn unlinked(table: &Id) -> Id {
 }
 
 fn keeps_link(cx: &Context, from: &Object, to: &Object, parent: &Id) -> bool {
-    !cx.destroyed(parent)
-        && from.text("partition_bound") == to.text("partition_bound")
-        && parents(to).iter().any(|(_, id)| id == parent)
+    let (old, new) = (parents(from), parents(to));
+    let Some(at) = new.iter().position(|(_, id)| id == parent) else {
+        return false;
+    };
+    // A parent that is new comes last: those that shall stand behind it come once more.
+    let kept = |pair: &&(String, Id)| new.contains(pair) && !cx.destroyed(&pair.1);
+    let old: Vec<&(String, Id)> = old.iter().filter(kept).collect();
+    from.text("partition_bound") == to.text("partition_bound")
+        && old.len() > at
+        && old.iter().copied().take(at + 1).eq(&new[..=at])
 }
 
 /// Whether the table stands on both sides and lets go of any parent on the way.
@@ -473,6 +480,29 @@ fn type_of(table: &Object) -> Option<Id> {
         [schema, name] => Some(Id::new(Kind::Composite, schema, name, "")),
         _ => None,
     }
+}
+
+/// Whether a table that stands shall be of a type whose attributes are in another order than its
+/// columns would be: then it can only be made anew, and its rows are carried over.
+pub(super) fn is_reordered(cx: &Context, table: &Id) -> bool {
+    let (Some(from), Some(to)) = (cx.from.get(table), cx.to.get(table)) else {
+        return false;
+    };
+    let Some(of) = type_of(to).filter(|of| type_of(from).as_ref() != Some(of) || cx.destroyed(of))
+    else {
+        return false;
+    };
+    let columns = |schema: &'_ Schema| {
+        let columns = schema.parts(table, Kind::Column);
+        let place = |o: &Object| o.get("_position").parse::<i16>().unwrap_or_default();
+        let mut columns: Vec<(i16, Id)> = columns.map(|o| (place(o), o.id.clone())).collect();
+        columns.sort();
+        columns.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+    };
+    let wanted = columns(cx.to);
+    let mut kept = columns(cx.from);
+    kept.retain(|id| wanted.contains(id));
+    cx.to.contains(&of) && !wanted.starts_with(&kept)
 }
 
 /// Whether a typed table lets go of its type on the way, if only to take the one made anew.

@@ -239,7 +239,10 @@ impl Rules for Ranges {
             let name = text::with_suffix(name, "_multirange");
             let to = text::ident(&name);
             statements.push(format!("ALTER TYPE {multirange} RENAME TO {to}"));
-            statements.push(constructor(multirange, "", &name));
+            // The constructor is where the range is.
+            let own = object.list("_multirange").last();
+            let own = own.map(|own| text::qualified(object.id.schema(), own));
+            statements.extend(own.map(|own| constructor(&own, "", &name)));
         }
         statements
     }
