@@ -84,7 +84,7 @@ pub(super) fn properties(from: &Object, to: &Object) -> Vec<Property> {
     let mut result: Vec<Property> = Vec::new();
     for (name, value) in to.properties().filter(|(name, _)| known(name)) {
         let before = from.value(name);
-        if before != value {
+        if before != value && !same_options(name, before, value) {
             result.push(Property {
                 name: name.to_owned(),
                 from: before.cloned(),
@@ -105,6 +105,19 @@ pub(super) fn properties(from: &Object, to: &Object) -> Vec<Property> {
         }
     }
     result
+}
+
+/// Options have no order: what is set later just stands last.
+fn same_options(name: &str, from: Option<&Value>, to: Option<&Value>) -> bool {
+    let sorted = |value: &Option<&Value>| match value {
+        Some(Value::List(list)) => {
+            let mut list = list.clone();
+            list.sort();
+            Some(list)
+        }
+        _ => None,
+    };
+    name.ends_with("options") && sorted(&from).is_some() && sorted(&from) == sorted(&to)
 }
 
 fn summary(object: &Object) -> String {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::diff;
-use super::model::{Dependents, Id, Object, Schema};
+use super::model::{Dependents, Id, Kind, Object, Schema};
 use super::plan::{Action, Step};
 use super::rules::{self, Alter, Changed, Claim, Loss};
 use super::text;
@@ -131,6 +131,7 @@ impl<'a> Context<'a> {
         // What is altered anyway and then needs it no longer just has to come first.
         let lets_go = self.fates.get(lost) == Some(&Fate::Drop)
             && !wanted.needs_id(lost)
+            && !self.is_remade(lost)
             && self.fates.get(id) == Some(&Fate::Alter)
             && matches!(self.alter(id), Alter::Steps(_));
         if lets_go {
@@ -165,28 +166,31 @@ impl<'a> Context<'a> {
         rules::of(id.kind()).alter(self, from, to, &Changed(&properties))
     }
 
+    /// What an object that is altered holds on to until then, though its name must be free by then:
+    /// all that goes and that it needs, directly or through others that go as well.
     fn find_aside(&self) -> BTreeSet<Id> {
         let mut aside = BTreeSet::new();
-        for (id, lost) in &self.lost {
-            if self.fates.get(id) != Some(&Fate::Alter) {
+        let altered = self.fates.iter().filter(|(_, f)| **f == Fate::Alter);
+        for (id, _) in altered {
+            let needs = |side: &'a Schema| side.get(id).map_or(&[][..], |object| &object.needs);
+            let old = self.held(needs(self.from).iter().map(|need| &need.id));
+            if !old.iter().any(|id| self.is_remade(id)) {
                 continue;
             }
-            for lost in lost {
-                if self.is_remade(lost) {
-                    aside.insert(lost.clone());
-                }
-            }
+            let new = needs(self.to).iter().map(|need| &need.id);
+            let new = reach(new, self.to, &self.wanted_dependents, |id| self.created(id));
+            let comes = |id: &Id| self.successors(id).any(|object| new.contains(&object.id));
+            aside.extend(old.into_iter().filter(|id| self.is_remade(id) && comes(id)));
         }
         // What stands aside holds on to what it needs.
-        let mut todo: Vec<Id> = aside.iter().cloned().collect();
-        while let Some(id) = todo.pop() {
-            for need in self.with_parts(&id).flat_map(|object| &object.needs) {
-                if self.is_remade(&need.id) && aside.insert(need.id.clone()) {
-                    todo.push(need.id.clone());
-                }
-            }
-        }
+        let held = self.held(aside.iter());
+        aside.extend(held.into_iter().filter(|id| self.is_remade(id)));
         aside
+    }
+
+    /// What cannot go before these do: what goes of them, and of what they need.
+    fn held<'b>(&self, ids: impl Iterator<Item = &'b Id>) -> BTreeSet<Id> {
+        reach(ids, self.from, &self.dependents, |id| self.destroyed(id))
     }
 
     /// An object as it stands, and what goes with it unasked.
@@ -231,13 +235,22 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether a type or collation goes and comes again under the same name.
+    /// Whether a type or collation goes, and it or another one comes under the same name.
     pub fn is_remade(&self, id: &Id) -> bool {
-        self.fates.get(id) == Some(&Fate::Rebuild)
-            && self
-                .from
-                .get(id)
-                .is_some_and(|object| !rules::of(id.kind()).rename(object, "x").is_empty())
+        let old = self.from.get(id).filter(|_| self.destroyed(id));
+        old.is_some_and(|old| !rules::of(id.kind()).rename(old, "x").is_empty())
+            && self.successors(id).next().is_some()
+    }
+
+    /// What is made under the name of an object that goes: itself, or one of another kind.
+    fn successors(&self, id: &Id) -> impl Iterator<Item = &'a Object> {
+        let names = self.from.get(id).map(rules::claims).unwrap_or_default();
+        let ids = Kind::ALL.iter().map(|kind| id.beside(*kind, id.part()));
+        let made = ids.filter_map(|id| self.to.get(&id));
+        made.filter(move |object| {
+            let shares = || rules::claims(object).iter().any(|c| names.contains(c));
+            self.created(&object.id) && (object.id == *id || shares())
+        })
     }
 
     /// Objects that need `id` now, and whether they go with it unasked.
@@ -301,10 +314,12 @@ impl<'a> Context<'a> {
                     }
                     steps.extend(rules::details(self, Some(old), new));
                 }
-                (Fate::Rebuild, Some(old), Some(new)) if self.aside.contains(id) => {
+                (Fate::Drop | Fate::Rebuild, Some(old), new) if self.aside.contains(id) => {
                     self.move_aside(old, new, &mut steps);
-                    steps.extend(rules.finish(self, new));
-                    steps.extend(rules::details(self, None, new));
+                    if let Some(new) = new.filter(|_| self.created(id)) {
+                        steps.extend(rules.finish(self, new));
+                        steps.extend(rules::details(self, None, new));
+                    }
                 }
                 _ => {
                     if let (Fate::Drop | Fate::Rebuild, Some(old)) = (fate, old) {
@@ -359,14 +374,14 @@ impl<'a> Context<'a> {
             }
         }
         for (part, whole) in gone {
-            for &i in destroyers.get(&self.old(&whole)).into_iter().flatten() {
+            for &i in destroyers.get(&whole).into_iter().flatten() {
                 steps[i].destroys.push(part.clone());
             }
         }
     }
 
     /// A name that nothing beside it has on either side, and that fits.
-    fn free_name(&self, id: &Id) -> String {
+    pub fn free_name(&self, id: &Id) -> String {
         let taken = |name: &str| {
             let beside = |o: &Object| o.id.schema() == id.schema() && o.id.name() == name;
             self.from.objects().any(beside) || self.to.objects().any(beside)
@@ -380,7 +395,7 @@ impl<'a> Context<'a> {
     }
 
     /// Renames the old one, makes the new one, and drops the old one when nobody holds on to it.
-    fn move_aside(&self, old: &Object, new: &Object, steps: &mut Vec<Step>) {
+    fn move_aside(&self, old: &Object, new: Option<&Object>, steps: &mut Vec<Step>) {
         let rules = rules::of(old.id.kind());
         let name = self.free_name(&old.id);
         let aside = self.old(&old.id);
@@ -398,7 +413,9 @@ impl<'a> Context<'a> {
                 .releases
                 .extend(needs.filter(|id| self.aside.contains(id)));
         }
-        steps.extend(rules.create(self, new));
+        if let Some(new) = new {
+            steps.extend(rules.create(self, new));
+        }
         let mut renamed = old.clone();
         renamed.id = Id::new(old.id.kind(), old.id.schema(), &name, old.id.part());
         for mut step in rules.drop(self, &renamed) {
@@ -431,11 +448,12 @@ impl<'a> Context<'a> {
                 if let Some(object) = self.to.get(&step.object) {
                     needs.extend(object.needs.iter().map(|need| need.id.clone()));
                 }
+                let wanted = self.to.get(&step.object);
                 if let Some(object) = self.from.get(&step.object) {
-                    releases.extend(
-                        self.released(object)
-                            .filter(|id| self.destroyed_for_good(id)),
-                    );
+                    let leaves = |id: &Id| {
+                        self.destroyed_for_good(id) || wanted.is_none_or(|o| !o.needs_id(id))
+                    };
+                    releases.extend(self.released(object).filter(leaves));
                 }
             }
             if step.action == Action::Detail {
@@ -448,7 +466,14 @@ impl<'a> Context<'a> {
                 for object in step.destroys.iter().filter_map(|id| self.from.get(id)) {
                     let rules = rules::of(object.id.kind());
                     let minds = object.needs.iter().map(|need| &need.id);
-                    releases.extend(minds.filter(|need| rules.waits_for(object, need)).cloned());
+                    let minds = minds.filter(|need| rules.waits_for(object, need));
+                    // A statement that names types in full has to come before their renaming.
+                    let kind = object.id.kind();
+                    let names = kind.takes_arguments() || kind.is_sentence();
+                    releases.extend(minds.map(|need| match names {
+                        true => need.clone(),
+                        false => self.held_as(need),
+                    }));
                 }
             }
             let own: BTreeSet<&Id> = step.makes.iter().collect();
@@ -464,7 +489,18 @@ impl<'a> Context<'a> {
 
     /// What an old object needs, under the names that it has while it waits to be dropped.
     fn released<'b>(&'b self, object: &'b Object) -> impl Iterator<Item = Id> + 'b {
-        object.needs.iter().map(|need| self.old(&need.id))
+        object.needs.iter().map(|need| self.held_as(&need.id))
+    }
+
+    /// The id under which an old object, or the whole that it goes with, stands aside, or its own.
+    fn held_as(&self, id: &Id) -> Id {
+        let object = self.from.get(id).filter(|_| self.destroyed(id));
+        let whole = object.filter(|_| !self.aside.is_empty());
+        let whole = whole.map(|object| self.destroyer(object));
+        match whole.filter(|whole| self.aside.contains(whole)) {
+            Some(whole) => self.old(&whole),
+            None => id.clone(),
+        }
     }
 
     fn destroyed_for_good(&self, id: &Id) -> bool {
@@ -494,4 +530,26 @@ impl<'a> Context<'a> {
         }
         super::order::Claims { takes, frees }
     }
+}
+
+/// Those of the ids that are picked, and what they and their parts need, as far as that is picked.
+fn reach<'a>(
+    ids: impl Iterator<Item = &'a Id>,
+    side: &Schema,
+    dependents: &Dependents,
+    pick: impl Fn(&Id) -> bool,
+) -> BTreeSet<Id> {
+    let mut seen = BTreeSet::new();
+    let mut todo: Vec<Id> = ids.cloned().collect();
+    while let Some(id) = todo.pop() {
+        if !pick(&id) || !seen.insert(id.clone()) {
+            continue;
+        }
+        let parts = dependents.on(&id).filter(|(_, auto)| *auto);
+        let parts = parts.map(|(part, _)| part);
+        for object in side.get(&id).into_iter().chain(parts) {
+            todo.extend(object.needs.iter().map(|need| need.id.clone()));
+        }
+    }
+    seen
 }

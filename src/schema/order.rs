@@ -44,7 +44,6 @@ pub(super) fn order(
             .map(|i| Reverse((&ranks[i], i))),
     );
     let mut sorted: Vec<usize> = Vec::with_capacity(steps.len());
-    let mut split = false;
     while sorted.len() < steps.len() {
         while let Some(Reverse((_, step))) = ready.pop() {
             done[step] = true;
@@ -60,13 +59,10 @@ pub(super) fn order(
             break;
         }
         let circle = circle(&edges, &done);
-        if !split {
-            let mut parts = parts_to_split(&steps, &circle, needs);
-            parts.retain(|id| !apart.contains(id));
-            if !parts.is_empty() {
-                return Err(parts);
-            }
-            split = true;
+        let mut parts = parts_to_split(&steps, &circle, needs);
+        parts.retain(|id| !apart.contains(id));
+        if !parts.is_empty() {
+            return Err(parts);
         }
         // Nothing left to split: the step that would come first anyway goes first.
         if let Some(first) = circle.iter().copied().min_by_key(|&i| &ranks[i]) {
@@ -85,7 +81,6 @@ type Rank = (u8, u16, Id, usize);
 fn rank(index: usize, step: &Step, runs: bool) -> Rank {
     let kind = step.kind() as u16;
     let (phase, place) = match step.action {
-        // Privileges by default must not change while things are made.
         _ if step.kind() == Kind::DefaultPrivileges => (3, kind),
         Action::Drop => (0, u16::MAX - kind),
         _ if runs => (2, kind),
@@ -147,12 +142,22 @@ fn edges(steps: &[Step], claims: &Claims) -> Vec<Vec<usize>> {
             destroyers.entry(id).or_default().push(i);
         }
         if step.action == Action::Alter {
-            alterers.entry(&step.object).or_default().push(i);
+            for id in step.alters.iter().chain([&step.object]) {
+                alterers.entry(id).or_default().push(i);
+            }
         }
         for claim in &claims.frees[i] {
             frees.entry(claim).or_default().push(i);
         }
     }
+    // Privileges by default must not change while things are made.
+    let defaults = |(_, step): &(usize, &Step)| step.kind() == Kind::DefaultPrivileges;
+    let defaults: Vec<usize> = steps
+        .iter()
+        .enumerate()
+        .filter(defaults)
+        .map(|(i, _)| i)
+        .collect();
     let of = |map: &HashMap<&Id, Vec<usize>>, id: &Id| map.get(id).cloned().unwrap_or_default();
     let mut edges: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
     let mut before = |first: usize, second: usize| {
@@ -163,9 +168,9 @@ fn edges(steps: &[Step], claims: &Claims) -> Vec<Vec<usize>> {
     for (i, step) in steps.iter().enumerate() {
         for id in &step.needs {
             of(&makers, id).into_iter().for_each(|m| before(m, i));
-            if *id != step.object {
-                of(&alterers, id).into_iter().for_each(|a| before(a, i));
-            }
+            let others = |a: &usize| steps[*a].object != step.object;
+            let alterers = of(&alterers, id).into_iter().filter(others);
+            alterers.for_each(|a| before(a, i));
         }
         for id in &step.releases {
             of(&destroyers, id).into_iter().for_each(|d| before(i, d));
@@ -174,7 +179,13 @@ fn edges(steps: &[Step], claims: &Claims) -> Vec<Vec<usize>> {
             }
         }
         for id in &step.makes {
-            of(&destroyers, id).into_iter().for_each(|d| before(d, i));
+            // What ends something that stood aside needs it first.
+            let ends = |d: &usize| !steps[*d].needs.contains(id);
+            let old = of(&destroyers, id).into_iter().filter(ends);
+            old.for_each(|d| before(d, i));
+        }
+        if step.action == Action::Create && step.kind() != Kind::DefaultPrivileges {
+            defaults.iter().for_each(|&d| before(i, d));
         }
         for claim in &claims.takes[i] {
             let free = frees.get(claim).cloned().unwrap_or_default();
@@ -235,25 +246,29 @@ fn circle(edges: &[Vec<usize>], done: &[bool]) -> Vec<usize> {
 }
 
 /// Parts that are made or dropped with their whole though they need something that another step
-/// of the circle makes or drops.
+/// of the circle makes, drops or alters.
 fn parts_to_split(
     steps: &[Step],
     circle: &[usize],
     needs: &dyn Fn(&Id) -> Vec<Id>,
 ) -> BTreeSet<Id> {
     let touched = |step: &Step| {
-        let ids = step.makes.iter().chain(&step.destroys);
+        let altered = Some(&step.object).filter(|_| step.action == Action::Alter);
+        let ids = step.makes.iter().chain(&step.destroys).chain(altered);
         ids.cloned().collect::<BTreeSet<Id>>()
     };
     let all: Vec<(usize, BTreeSet<Id>)> = circle.iter().map(|&i| (i, touched(&steps[i]))).collect();
     let mut result = BTreeSet::new();
     for (i, ids) in &all {
         for id in ids {
+            let needs = needs(id);
+            // What a child inherits comes and goes with its parent's.
+            let inherits = |need: &Id| need.kind() == id.kind() && need.part() == id.part();
+            let elsewhere = |need: &Id| all.iter().any(|(j, other)| j != i && other.contains(need));
             let splits = splits(id.kind(), steps[*i].makes.contains(id))
                 && *id != steps[*i].object
-                && needs(id)
-                    .iter()
-                    .any(|need| all.iter().any(|(j, other)| j != i && other.contains(need)));
+                && !(id.kind() == Kind::Constraint && needs.iter().any(inherits))
+                && needs.iter().any(elsewhere);
             if splits {
                 result.insert(id.clone());
             }

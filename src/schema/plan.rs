@@ -141,6 +141,8 @@ pub struct Step {
     pub transaction: Option<u32>,
     /// What stands after it and did not before.
     pub makes: Vec<Id>,
+    /// What it alters besides its object: the columns of children.
+    pub alters: Vec<Id>,
     /// What is gone after it.
     pub destroys: Vec<Id>,
     /// What must stand before it, as it shall be.
@@ -169,6 +171,7 @@ impl Step {
             hazards: Vec::new(),
             transaction: Some(1),
             makes: Vec::new(),
+            alters: Vec::new(),
             destroys: Vec::new(),
             needs: Vec::new(),
             releases: Vec::new(),

@@ -77,6 +77,13 @@ impl Addresses {
             && matches!(self.inside.get(&address), Some((Inside::Partition, _)))
     }
 
+    /// Whether it is the inside of an object that stands and falls with it: an index of a
+    /// constraint. What such an inside would go with unasked, its object does not.
+    fn is_internal(&self, address: Address) -> bool {
+        !self.objects.contains_key(&address)
+            && matches!(self.inside.get(&address), Some((Inside::Internal, _)))
+    }
+
     /// Catalog and oid of what is known to be there, and to nobody here.
     pub fn unknown(&self) -> &BTreeSet<(u32, u32)> {
         &self.unknown
@@ -157,13 +164,14 @@ pub(super) async fn resolve(
         if addresses.is_on_partition(from) {
             continue;
         }
+        let asked = member || (kind == 'a' && addresses.is_internal(from));
         let (Some(from), Some(to)) = (addresses.find(from), addresses.find(to)) else {
             continue;
         };
         if from != to {
             let need = Need {
                 id: objects[to].id.clone(),
-                auto: !member && matches!(kind, 'a' | 'i' | 'P' | 'S'),
+                auto: !asked && matches!(kind, 'a' | 'i' | 'P' | 'S'),
             };
             objects[from].needs.push(need);
         }

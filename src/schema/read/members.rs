@@ -55,7 +55,8 @@ const PARTS: &str = "\
 
 /// Two columns, kind and name, of everything that is not what the extension's script made.
 ///
-/// What a script makes has the transaction of its membership. After `pg_upgrade` everything has a
+/// What a script makes has the transaction of its membership; what SET SCHEMA or UPDATE moved has the
+/// one in which the extension itself was last altered. After `pg_upgrade` everything has a
 /// transaction of its own: then all parts of members are named, too many rather than too few.
 pub(super) fn query() -> String {
     let grants = |condition: &str| -> String {
@@ -82,7 +83,8 @@ pub(super) fn query() -> String {
            from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid \
            where d.deptype = 'e' and d.refclassid = 'pg_catalog.pg_extension'::regclass), \
          birth as materialized (select distinct refobjid as extension, xmin::text as birth from pg_catalog.pg_depend \
-           where deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass), \
+           where deptype = 'e' and refclassid = 'pg_catalog.pg_extension'::regclass \
+           union select oid, xmin::text from pg_catalog.pg_extension), \
          regranted as materialized (select g.classid, g.oid, g.sub, m.extname from member m \
            cross join lateral ({grants_of_member} union all {columns} a.attrelid = m.objid and m.classid = 'pg_catalog.pg_class'::regclass) g \
            left join pg_catalog.pg_init_privs i on i.classoid = g.classid and i.objoid = g.oid and i.objsubid = g.sub \

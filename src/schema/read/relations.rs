@@ -115,6 +115,7 @@ fn columns(version: u32) -> String {
            case when s.seqrelid is null then null when a.attidentity = 'a' then 'ALWAYS' else 'BY DEFAULT' end as identity, \
            pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(s.relname) as _sequence, s.relname::text as _sequence_name, \
            case when s.relpersistence <> c.relpersistence then s.relpersistence::text end as sequence_persistence, \
+           pg_catalog.pg_get_userbyid(c.relowner)::text as _owner, {sequence_acl}, \
            {sequence}, \
            case a.attgenerated when 's' then 'STORED' when 'v' then 'VIRTUAL' end as generated, \
            pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression, \
@@ -130,7 +131,7 @@ fn columns(version: u32) -> String {
          left join pg_catalog.pg_collation co on co.oid = a.attcollation \
          left join pg_catalog.pg_namespace cn on cn.oid = co.collnamespace \
          left join pg_catalog.pg_attrdef d on a.attgenerated <> '' and d.adrelid = c.oid and d.adnum = a.attnum \
-         left join (select s.*, sd.refobjid, sd.refobjsubid, sc.relname, sc.relpersistence, sn.nspname from pg_catalog.pg_sequence s \
+         left join (select s.*, sd.refobjid, sd.refobjsubid, sc.relname, sc.relpersistence, sc.relacl, sn.nspname from pg_catalog.pg_sequence s \
            join pg_catalog.pg_depend sd on sd.classid = 'pg_catalog.pg_class'::regclass and sd.objid = s.seqrelid \
              and sd.refclassid = 'pg_catalog.pg_class'::regclass and sd.refobjsubid > 0 and sd.deptype = 'i' \
            join pg_catalog.pg_class sc on sc.oid = s.seqrelid \
@@ -141,6 +142,7 @@ fn columns(version: u32) -> String {
          where c.relkind in ('r', 'p', 'f') and {own}",
         names = relation_columns(),
         sequence = sequence_properties(),
+        sequence_acl = sql::acl("s.relacl", 's', "c.relowner").replace("as acl", "as sequence_acl"),
         target = statistics_target(version),
         options = column_options(),
         acl = sql::acl_list("a.attacl"),
@@ -246,11 +248,8 @@ fn constraints(version: u32) -> String {
 fn indexes() -> String {
     format!(
         "select i.indexrelid::int8, 0, n.nspname::text, ic.relname::text, ''::text, \
-           case when ic.reloptions is null then pg_catalog.pg_get_indexdef(i.indexrelid) \
-             else pg_catalog.replace(pg_catalog.pg_get_indexdef(i.indexrelid), ' WITH (' || (select pg_catalog.string_agg(pg_catalog.quote_ident(o.name) || '=' \
-               || case when pg_catalog.quote_ident(o.value) = o.value then o.value else pg_catalog.quote_literal(o.value) end, ', ' order by o.at) \
-               from (select pg_catalog.split_part(x, '=', 1) as name, pg_catalog.substr(x, pg_catalog.strpos(x, '=') + 1) as value, at \
-                 from pg_catalog.unnest(ic.reloptions) with ordinality u(x, at)) o) || ')', '') end as definition, \
+           case when o.clause is null then def.text else pg_catalog.replace(def.text, o.clause, '') end as definition, \
+           nullif(pg_catalog.split_part(def.text, o.clause, 1), def.text) as _before_options, \
            ic.reloptions as options, ts.spcname::text as tablespace, am.amname::text as _method, \
            i.indisclustered as clustered, i.indisreplident as replica_identity, \
            ic.relkind = 'i' and not (i.indisvalid and i.indisready) as invalid, i.indisunique as _unique, \
@@ -262,6 +261,11 @@ fn indexes() -> String {
          join pg_catalog.pg_class ic on ic.oid = i.indexrelid {schema} \
          join pg_catalog.pg_class c on c.oid = i.indrelid \
          join pg_catalog.pg_am am on am.oid = ic.relam \
+         cross join lateral (select pg_catalog.pg_get_indexdef(i.indexrelid) as text) def \
+         cross join lateral (select ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(o.name) || '=' \
+             || case when pg_catalog.quote_ident(o.value) = o.value then o.value else pg_catalog.quote_literal(o.value) end, ', ' order by o.at) || ')' as clause \
+           from (select pg_catalog.split_part(x, '=', 1) as name, pg_catalog.substr(x, pg_catalog.strpos(x, '=') + 1) as value, at \
+             from pg_catalog.unnest(ic.reloptions) with ordinality u(x, at)) o) o \
          left join pg_catalog.pg_tablespace ts on ts.oid = ic.reltablespace \
          left join pg_catalog.pg_inherits h on h.inhrelid = i.indexrelid \
          left join pg_catalog.pg_class pc on pc.oid = h.inhparent \
@@ -273,14 +277,19 @@ fn indexes() -> String {
     )
 }
 
+/// The columns in the order of their names: Postgres keeps them in that of the table.
 fn statistics() -> String {
     format!(
         "select x.oid::int8, 0, n.nspname::text, x.stxname::text, ''::text, \
-           pg_catalog.pg_get_statisticsobjdef(x.oid) as definition, \
+           pg_catalog.replace(pg_catalog.pg_get_statisticsobjdef(x.oid), ' ON ' || k.placed, ' ON ' || k.named) as definition, \
            case when x.stxstattarget >= 0 then x.stxstattarget::text end as target, \
            {owner} \
          from pg_catalog.pg_statistic_ext x \
          join pg_catalog.pg_class c on c.oid = x.stxrelid {schema} \
+         cross join lateral (select coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by k.at), '') as placed, \
+             coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' order by a.attname), '') as named \
+           from pg_catalog.unnest(x.stxkeys::pg_catalog.int2[]) with ordinality k(number, at) \
+           join pg_catalog.pg_attribute a on a.attrelid = x.stxrelid and a.attnum = k.number) k \
          where {own}",
         owner = sql::owner("x.stxowner"),
         schema = sql::schema("n", "x.stxnamespace"),

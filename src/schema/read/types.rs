@@ -179,6 +179,7 @@ fn ranges() -> String {
            case when r.rngcanonical <> 0 then r.rngcanonical::regproc::text end as canonical, \
            case when r.rngsubdiff <> 0 then r.rngsubdiff::regproc::text end as subtype_diff, \
            pg_catalog.format('%I.%I', mn.nspname, mt.typname) as multirange, \
+           array[mn.nspname::text, mt.typname::text] as _multirange, \
            {owner}, {acl} \
          from pg_catalog.pg_type t {schema} \
          join pg_catalog.pg_range r on r.rngtypid = t.oid \

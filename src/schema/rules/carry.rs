@@ -14,7 +14,7 @@ pub(super) fn is_carried(cx: &Context, table: &Id) -> bool {
     };
     let has_rows = |table: &Object| table.get("form") != "foreign";
     cx.destroyed(table)
-        && from.get("form") != to.get("form")
+        && (from.get("form") != to.get("form") || tables::is_reordered(cx, table))
         && has_rows(from)
         && has_rows(to)
         && !columns(cx, table).is_empty()
@@ -37,24 +37,7 @@ pub(super) fn filled(table: &Id) -> Id {
 
 /// A name that nothing has.
 fn beside(cx: &Context, table: &Id) -> String {
-    let mut name = format!("{}__old", table.name());
-    let kinds = [
-        Kind::Table,
-        Kind::View,
-        Kind::MaterializedView,
-        Kind::Sequence,
-        Kind::Index,
-    ];
-    let is_taken = |name: &str| {
-        let mut ids = kinds
-            .map(|kind| Id::new(kind, table.schema(), name, ""))
-            .into_iter();
-        ids.any(|id| cx.from.contains(&id) || cx.to.contains(&id))
-    };
-    while is_taken(&name) {
-        name.push('_');
-    }
-    text::qualified(table.schema(), &name)
+    text::qualified(table.schema(), &cx.free_name(table))
 }
 
 /// The columns that are on both sides and are not computed.

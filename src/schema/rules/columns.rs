@@ -2,7 +2,7 @@
 
 use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema};
-use super::super::plan::{HazardKind, Step};
+use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables};
 
@@ -82,11 +82,13 @@ fn default_of(column: &Id) -> Id {
 }
 
 /// Whether the statement that makes its table names it.
-pub(super) fn is_named(table: &Object, column: &Object) -> bool {
+pub(super) fn is_named(cx: &Context, table: &Object, column: &Object) -> bool {
     tables::is_partition(table)
+        || tables::is_linked_later(cx, table)
         || table.text("of_type").is_some()
         || column.flag("_local")
         || column.text("expression").is_some()
+            && parents(cx, column).any(|p| p.text("expression") != column.text("expression"))
 }
 
 /// Whether it is made without a word of its own: by INHERITS, by its parent's statement, or by
@@ -94,7 +96,7 @@ pub(super) fn is_named(table: &Object, column: &Object) -> bool {
 fn is_unsaid(cx: &Context, column: &Object) -> bool {
     match Columns.maker(cx, column) {
         Some(maker) if maker.kind() == Kind::Table => {
-            cx.to.get(&maker).is_some_and(|t| !is_named(t, column))
+            cx.to.get(&maker).is_some_and(|t| !is_named(cx, t, column))
         }
         Some(_) => true,
         None => false,
@@ -153,6 +155,7 @@ pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
         .map(|need| &need.id)
         .find(|id| {
             (id.kind() == object.id.kind() || id.kind() == Kind::Attribute)
+                && id.part() == object.id.part()
                 && (id.kind() == Kind::Attribute || (id.schema(), id.name()) != own)
                 && links(cx.from, id)
                 && links(cx.to, id)
@@ -171,6 +174,26 @@ fn is_kept_below(cx: &Context, column: &Id) -> bool {
             && cx.stays(&o.id)
             && !tables::leaves(cx, &table, &table_id(column))
     })
+}
+
+/// The new column before this one: they come in the order in which they shall stand. A computed one
+/// may need others that stand after it.
+fn new_before(cx: &Context, column: &Object) -> Option<Id> {
+    let position = |o: &Object| o.get("_position").parse::<i16>().unwrap_or_default();
+    let table = table_id(&column.id);
+    let columns = cx.to.parts(&table, Kind::Column);
+    let plain = |o: &&Object| o.text("expression").is_none() && cx.created(&o.id);
+    columns
+        .filter(plain)
+        .filter(|o| position(o) < position(column))
+        .max_by_key(|o| position(o))
+        .map(|o| o.id.clone())
+}
+
+/// Whether tables inherit from a plain one while columns are added to it.
+fn has_children(cx: &Context, table: &Id) -> bool {
+    let plain = cx.to.get(table).is_some_and(|t| t.get("form") == "plain");
+    plain && cx.from.children.contains(table)
 }
 
 /// Whether it is a column of another table.
@@ -203,27 +226,37 @@ impl Rules for Columns {
 
     fn create(&self, cx: &Context, column: &Object) -> Vec<Step> {
         let table = table_id(&column.id);
-        let sql = format!(
-            "{} ADD COLUMN {}",
-            alter_table(cx, &column.id),
-            clause(cx, column)
-        );
-        let mut step = Step::create(&column.id, sql).needing(tables::unlinked_children(cx, &table));
+        // Postgres adds no identity column to a table and its children at once.
+        let plain = column.with("identity", None);
+        let later = column.text("identity").is_some() && has_children(cx, &table);
+        let clause = clause(cx, if later { &plain } else { column });
+        let sql = format!("{} ADD COLUMN {clause}", alter_table(cx, &column.id));
+        let mut step = Step::create(&column.id, sql)
+            .needing(tables::unlinked_children(cx, &table))
+            .needing(new_before(cx, column));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
-            || column.text("identity").is_some()
+            || (column.text("identity").is_some() && !later)
             || default.is_some_and(|d| d.flag("_volatile"));
         if rewrites {
             step = step.rewriting(&table);
         }
         let empty = default.is_none()
             && column.text("expression").is_none()
-            && column.text("identity").is_none();
+            && (column.text("identity").is_none() || later);
         if column.flag("not_null") && !column.flag("not_null_not_valid") && empty {
             let message = "fails where the table has rows: a new column is null in them";
             step = step.hazard(HazardKind::DependsOnRows, message);
         }
-        vec![step]
+        let mut steps = vec![step];
+        if later {
+            sequences::alter_identity(cx, &plain, column, &mut steps);
+            for step in &mut steps[1..] {
+                step.action = Action::Detail;
+                step.needs.push(column.id.clone());
+            }
+        }
+        steps
     }
 
     fn finish(&self, cx: &Context, column: &Object) -> Vec<Step> {
@@ -284,16 +317,19 @@ impl Rules for Columns {
         let table = table_id(&column.id);
         match whole.kind() {
             Kind::Column => {
-                !(tables::leaves(cx, &table, &table_id(whole)) || is_kept_below(cx, whole))
+                let stays =
+                    tables::leaves(cx, &table, &table_id(whole)) || is_kept_below(cx, whole);
+                !(stays || cx.destroyed(&table))
             }
-            Kind::Attribute => !tables::leaves_type(cx, &table),
+            Kind::Attribute => !(tables::leaves_type(cx, &table) || cx.destroyed(&table)),
             _ => true,
         }
     }
 
-    /// What children had from their parent can be dropped by itself only after the parent's.
+    /// What children had from their parent can be dropped by itself only after the parent's; what
+    /// else is done to the table is no matter.
     fn waits_for(&self, column: &Object, need: &Id) -> bool {
-        !is_elsewhere(need, &column.id)
+        !is_elsewhere(need, &column.id) && *need != table_id(&column.id)
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
@@ -317,8 +353,11 @@ impl Rules for Columns {
             |what: &str| format!("{only} ALTER COLUMN {} {what}", text::ident(to.id.part()));
         let table = table_id(&to.id);
         let exclusive = |sql: String| Step::alter(&to.id, sql);
-        if was.is_some() && is.is_none() {
-            steps.push(exclusive(alter("DROP EXPRESSION")));
+        if was.is_some() && is.is_none() && !follows(&["generated"]) {
+            // Postgres takes it from the children in the same statement only.
+            let sql = format!("{} ALTER COLUMN", alter_table(cx, &to.id));
+            let sql = format!("{sql} {} DROP EXPRESSION", text::ident(to.id.part()));
+            steps.push(exclusive(sql));
         }
         if from.text("identity").is_some() && to.text("identity").is_none() {
             let alter = format!("{} ALTER COLUMN", alter_table(cx, &to.id));
@@ -335,7 +374,17 @@ impl Rules for Columns {
             if from.flag("_in_key") {
                 return Alter::RebuildWhole(table);
             }
-            steps.push(retype::step(cx, from, to, retyped));
+            // Its values cannot be converted, but computed again.
+            if is.is_some() && retype::using(cx, from, to, retyped).is_some() {
+                return Alter::Rebuild;
+            }
+            let mut step = retype::step(cx, from, to, retyped);
+            step.alters = followers(cx, &to.id);
+            // What a parent still has a child cannot make another.
+            let parents = from.needs.iter().map(|need| &need.id);
+            let parents = parents.filter(|id| is_elsewhere(id, &to.id) && cx.destroyed(id));
+            step.needs.extend(parents.map(gone));
+            steps.push(step);
         }
         if was.is_some() && is.is_some() && changed.has("expression") {
             let sql = alter(&format!("SET EXPRESSION AS ({})", to.get("expression")));
@@ -351,12 +400,15 @@ impl Rules for Columns {
         steps.extend(sequences::identity_persistence(cx, Some(from), to));
         // A new type brings its own storage with it.
         let stored = from.with("storage", None).with("compression", None);
+        let mut kept = Vec::new();
         storage(
             cx,
             Some(if new_type { &stored } else { from }),
             to,
-            &mut steps,
+            &mut kept,
         );
+        // A type that comes from the parent comes with the parent's statement.
+        steps.extend(kept.into_iter().map(|step| step.needing(parent.clone())));
         let options =
             text::foreign_option_changes(from.list("foreign_options"), to.list("foreign_options"));
         if !options.is_empty() {
@@ -390,7 +442,9 @@ impl Rules for Columns {
             | Kind::Function
             | Kind::Procedure
             | Kind::Publication => true,
-            Kind::Column => dependent.text("expression").is_some(),
+            Kind::Column => {
+                dependent.text("expression").is_some() && !is_elsewhere(&dependent.id, &to.id)
+            }
             Kind::Default => !retype::default_survives(from, to),
             // Made anew by Postgres, without their target.
             Kind::Statistics => dependent.text("target").is_some(),
@@ -402,8 +456,31 @@ impl Rules for Columns {
     }
 }
 
-/// Whether the parent's column goes through the same change.
-fn same_change(cx: &Context, parent: &Id, from: &Object, to: &Object, names: &[&str]) -> bool {
+/// What gets a new type together with this column or attribute: the columns of children and of
+/// typed tables.
+pub(super) fn followers(cx: &Context, id: &Id) -> Vec<Id> {
+    let follows = |child: &Object| {
+        let sides = cx.from.get(&child.id).zip(cx.to.get(&child.id));
+        sides.is_some_and(|(from, to)| {
+            from_parent(cx, to).as_ref() == Some(id)
+                && same_change(cx, id, from, to, &["type", "collation"])
+        })
+    };
+    let children = cx.dependents(id).map(|(child, _)| child);
+    let children = children.filter(|o| o.id.kind() == Kind::Column && follows(o));
+    let children: Vec<Id> = children.map(|child| child.id.clone()).collect();
+    let further: Vec<Id> = children.iter().flat_map(|id| followers(cx, id)).collect();
+    [children, further].concat()
+}
+
+/// Whether the parent's part goes through the same change.
+pub(super) fn same_change(
+    cx: &Context,
+    parent: &Id,
+    from: &Object,
+    to: &Object,
+    names: &[&str],
+) -> bool {
     let (Some(old), Some(new)) = (cx.from.get(parent), cx.to.get(parent)) else {
         return false;
     };

@@ -21,7 +21,58 @@ pub(super) fn is_inline(cx: &Context, constraint: &Object) -> bool {
     cx.created(&table)
         && !cx.is_apart(&constraint.id)
         && ready
+        && !has_twin(cx, constraint)
         && key_from_parent(cx, constraint).is_none()
+}
+
+/// Whether another one has an index of the same columns: in one statement with that, CREATE TABLE
+/// makes of the two a single constraint.
+fn has_twin(cx: &Context, constraint: &Object) -> bool {
+    let twin = |other: &&Object| {
+        let first = other.get("form") == "primary key" || other.id < constraint.id;
+        has_index(other) && first && other.list("_columns") == constraint.list("_columns")
+    };
+    constraint.get("form") != "primary key"
+        && has_index(constraint)
+        && cx
+            .to
+            .parts(&constraint.id.beside(Kind::Table, ""), Kind::Constraint)
+            .any(|other| twin(&other))
+}
+
+/// Whether a new child has it unchecked, as its parent does: INHERITS would make it a valid one.
+pub(super) fn is_unchecked_heir(cx: &Context, constraint: &Object) -> bool {
+    let inherited = constraint.flag("_inherited") && constraint.flag("not_valid");
+    inherited && cx.created(&constraint.id.beside(Kind::Table, ""))
+}
+
+/// The new constraint of the parent that hands itself down to a new child, where all that the child
+/// has it from are made after the child.
+pub(super) fn handed_down(cx: &Context, constraint: &Object) -> Option<Id> {
+    let is_parent = |id: &Id| id.kind() == Kind::Constraint && id.part() == constraint.id.part();
+    let needs = constraint.needs.iter().map(|need| &need.id);
+    let mut parents = needs.filter(|id| is_parent(id)).peekable();
+    let first = parents.peek().map(|id| (*id).clone());
+    let all = is_unchecked_heir(cx, constraint)
+        && !constraint.flag("_local")
+        && parents.all(|id| cx.created(id) && cx.to.get(id).is_some_and(|o| o.flag("not_valid")));
+    first.filter(|_| all)
+}
+
+/// The new children that have this constraint by its own statement, of any depth.
+fn heirs(cx: &Context, constraint: &Id) -> Vec<Id> {
+    let children = cx.wanted_dependents(constraint);
+    let children = children.filter(|o| {
+        let table = cx.to.get(&o.id.beside(Kind::Table, ""));
+        o.id.kind() == Kind::Constraint
+            && table.is_some_and(|table| !tables::is_linked_apart(cx, table))
+            && handed_down(cx, o).is_some()
+    });
+    let children: Vec<Id> = children.map(|o| o.id.clone()).collect();
+    let tables = children.iter().map(|id| id.beside(Kind::Table, ""));
+    tables
+        .chain(children.iter().flat_map(|id| heirs(cx, id)))
+        .collect()
 }
 
 /// What gives a partition a foreign key of its parent's, under the parent's name: being attached,
@@ -95,6 +146,12 @@ impl Rules for Constraints {
         if let Some(maker) = key_from_parent(cx, constraint) {
             return Some(maker);
         }
+        let table = cx.to.get(&constraint.id.beside(Kind::Table, ""))?;
+        if !tables::is_linked_apart(cx, table)
+            && let Some(parent) = handed_down(cx, constraint)
+        {
+            return Some(parent);
+        }
         columns::from_parent(cx, constraint).filter(|parent| {
             cx.created(parent) && !constraint.flag("_local") && !has_index(constraint)
         })
@@ -110,7 +167,8 @@ impl Rules for Constraints {
             alter_table(cx, id)
         };
         let mut step = Step::create(id, format!("{alter} ADD {}", clause(constraint)))
-            .needing(tables::unlinked_children(cx, &table));
+            .needing(tables::unlinked_children(cx, &table))
+            .needing(heirs(cx, id));
         let new_table = cx.created(&table);
         if constraint.get("form") == "foreign key" {
             let needs = constraint.needs.iter().map(|need| &need.id);
@@ -175,7 +233,10 @@ impl Rules for Constraints {
     fn goes_with(&self, cx: &Context, constraint: &Object, whole: &Id) -> bool {
         let table = constraint.id.beside(Kind::Table, "");
         match whole.kind() {
-            Kind::Constraint => !tables::leaves(cx, &table, &whole.beside(Kind::Table, "")),
+            Kind::Constraint => {
+                let leaves = tables::leaves(cx, &table, &whole.beside(Kind::Table, ""));
+                !(leaves || (cx.destroyed(&table) && !cx.is_apart(&constraint.id)))
+            }
             Kind::Index if constraint.text("parent").is_some() => !tables::is_unlinked(cx, &table),
             _ => true,
         }
@@ -234,7 +295,11 @@ impl Rules for Constraints {
         let name = text::ident(id.part());
         let alter = alter_table(cx, id);
         let mut steps = Vec::new();
-        if deferral {
+        // The parent's own statement reaches its partitions.
+        let parent = columns::from_parent(cx, to);
+        let clauses = ["deferrable", "deferred", "not_enforced"];
+        let follows = parent.is_some_and(|id| columns::same_change(cx, &id, from, to, &clauses));
+        if deferral && !follows {
             let how = match (to.flag("deferrable"), to.flag("deferred")) {
                 (_, true) => "DEFERRABLE INITIALLY DEFERRED",
                 (true, false) => "DEFERRABLE INITIALLY IMMEDIATE",

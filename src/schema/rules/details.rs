@@ -25,6 +25,7 @@ pub(in super::super) fn details(cx: &Context, from: Option<&Object>, to: &Object
         let after = after.into_iter();
         steps.extend(after.map(|step| step.needing(table.as_ref().map(owned))));
     }
+    steps.extend(sequence_grants(cx, from, to));
     if table.is_none()
         && changes_hands(cx, to)
         && let Some(step) = steps.first_mut()
@@ -37,6 +38,28 @@ pub(in super::super) fn details(cx: &Context, from: Option<&Object>, to: &Object
             grants(cx, from, column, &mut after);
             steps.extend(after.into_iter().map(|step| step.needing([owned.clone()])));
         }
+    }
+    steps
+}
+
+/// Grants on the sequence inside an identity column. It has its table's owner.
+fn sequence_grants(cx: &Context, from: Option<&Object>, to: &Object) -> Vec<Step> {
+    let from = from.filter(|from| from.text("identity").is_some());
+    if to.text("identity").is_none() {
+        return Vec::new();
+    }
+    let name = from.unwrap_or(to).get("_sequence_name");
+    let sequence = |column: &Object| {
+        let names = ["owner".to_owned(), "acl".to_owned()];
+        let values = ["_owner", "sequence_acl"].map(|name| column.value(name).cloned());
+        let id = Id::new(Kind::Sequence, column.id.schema(), name, "");
+        Object::new(id, names.into(), values)
+    };
+    let mut steps = Vec::new();
+    grants(cx, from.map(sequence).as_ref(), &sequence(to), &mut steps);
+    for step in &mut steps {
+        step.object = to.id.clone();
+        step.needs = vec![to.id.clone(), owned(&to.id.beside(Kind::Table, ""))];
     }
     steps
 }
@@ -191,7 +214,10 @@ fn grants(cx: &Context, from: Option<&Object>, to: &Object, steps: &mut Vec<Step
         if old != new
             && let Some(own) = present.remove(old)
         {
-            present.entry(new.to_owned()).or_default().extend(own);
+            let present = present.entry(new.to_owned()).or_default();
+            for (privilege, grantable) in own {
+                *present.entry(privilege).or_default() |= grantable;
+            }
         }
     } else {
         // What privileges by default gave or took when it was made depends on who makes it: say

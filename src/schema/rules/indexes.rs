@@ -120,24 +120,16 @@ impl Rules for Indexes {
     }
 }
 
-/// The definition with its storage parameters where they belong: before the tablespace or the
-/// predicate. Where that place is not sure, they are set afterwards.
+/// The definition with its storage parameters where they belong: before the predicate.
 fn with_parameters(index: &Object) -> String {
     let definition = index.get("definition");
-    let options = index.list("options");
-    if options.is_empty() || definition.contains(" WITH (") {
-        return definition.to_owned();
-    }
-    let with = format!(" WITH ({})", text::parameters(options));
-    match definition.split_once(" WHERE ") {
-        None => format!("{definition}{with}"),
-        // An expression could hold the word too; then the first one is not the clause.
-        Some((head, tail))
-            if head.matches('(').count() == head.matches(')').count() && !head.contains('\'') =>
-        {
-            format!("{head}{with} WHERE {tail}")
+    let head = index.text("_before_options");
+    match head.and_then(|head| Some((head, definition.strip_prefix(head)?))) {
+        Some((head, tail)) => {
+            let with = text::parameters(index.list("options"));
+            format!("{head} WITH ({with}){tail}")
         }
-        Some(_) => definition.to_owned(),
+        None => definition.to_owned(),
     }
 }
 
@@ -190,10 +182,6 @@ pub(super) fn settings(
     let list = |object: Option<&Object>, name: &str| object.map_or(none, |o| o.list(name)).to_vec();
     let differs = |name: &str| from.and_then(|f| f.value(name)) != to.value(name);
     let mut push = |sql: String| steps.push(Step::detail(&to.id, sql));
-    let unset = options.is_empty()
-        && !to.list("options").is_empty()
-        && !with_parameters(to).contains(" WITH (");
-    let options = if unset { "options" } else { options };
     let (set, reset) = text::parameter_changes(&list(from, options), to.list(options));
     if !set.is_empty() {
         push(format!(

@@ -228,7 +228,11 @@ pub(super) fn claims(object: &Object) -> Vec<Claim> {
             claims.extend(marks(object));
             claims
         }
-        Kind::BaseType | Kind::Enum | Kind::Domain | Kind::Range => vec![type_name()],
+        Kind::Range => match object.list("_multirange") {
+            [schema, name] => vec![type_name(), Claim::Type(schema.clone(), name.clone())],
+            _ => vec![type_name()],
+        },
+        Kind::BaseType | Kind::Enum | Kind::Domain => vec![type_name()],
         Kind::Function | Kind::Procedure | Kind::Aggregate => vec![Claim::Routine(
             id.schema().into(),
             id.name().into(),

@@ -2,7 +2,7 @@
 //! made together with their table where nothing stands against it.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object};
+use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
 use super::{Alter, Changed, Loss, Rules, carry, columns, constraints};
@@ -25,6 +25,7 @@ impl Rules for Tables {
     fn create(&self, cx: &Context, table: &Object) -> Vec<Step> {
         let partition = is_partition(table);
         let typed = table.text("of_type").is_some();
+        let apart = is_linked_apart(cx, table);
         let mut parts: Vec<(u32, String)> = Vec::new();
         for column in cx.to.parts(&table.id, Kind::Column) {
             let position = column.get("_position").parse().unwrap_or(0);
@@ -34,13 +35,13 @@ impl Rules for Tables {
                     let name = text::ident(column.id.part());
                     parts.push((position, format!("{name} WITH OPTIONS{attributes}")));
                 }
-            } else if columns::is_named(table, column) {
+            } else if columns::is_named(cx, table, column) {
                 parts.push((position, columns::clause(cx, column)));
             }
         }
         // A NULL position sorts constraints after all columns; a column number is 16 bits.
         for constraint in cx.to.parts(&table.id, Kind::Constraint) {
-            let inherited = constraint.flag("_inherited") && !partition;
+            let inherited = constraint.flag("_inherited") && !apart;
             if constraints::is_inline(cx, constraint) && !inherited {
                 parts.push((u32::MAX, constraints::clause(constraint)));
             }
@@ -65,16 +66,27 @@ impl Rules for Tables {
             sql.push_str(&format!(" OF {of}"));
         }
         sql.push_str(&body);
-        if !partition && !table.list("inherits").is_empty() {
+        if !apart && !table.list("inherits").is_empty() {
             sql.push_str(&format!(
                 " INHERITS ({})",
                 table.list("inherits").join(", ")
             ));
         }
         sql.push_str(&storage_clauses(table));
-        let mut steps = vec![Step::create(&table.id, sql)];
+        let mut step = Step::create(&table.id, sql);
+        if !apart {
+            // A computed column may need one that it inherits.
+            for (_, parent) in parents(table) {
+                let columns = cx.to.parts(&parent, Kind::Column);
+                step.needs.extend(columns.map(|o| o.id.clone()));
+            }
+        }
+        let mut steps = vec![step];
         if partition {
             steps.push(attach(cx, table));
+        } else if apart {
+            let parents = parents(table).into_iter();
+            steps.extend(parents.map(|(_, parent)| inherit(cx, table, &parent)));
         }
         steps
     }
@@ -98,7 +110,13 @@ impl Rules for Tables {
     }
 
     fn drop(&self, cx: &Context, table: &Object) -> Vec<Step> {
-        let step = Step::drop(&table.id, format!("DROP {}", self.target(table)));
+        let mut step = Step::drop(&table.id, format!("DROP {}", self.target(table)));
+        step.makes.push(gone(&table.id));
+        // What it computes may need what it inherits.
+        for (_, parent) in parents(table) {
+            let columns = cx.from.parts(&parent, Kind::Column);
+            step.releases.extend(columns.map(|o| o.id.clone()));
+        }
         if carry::is_carried(cx, &table.id) {
             let losses = carry::losses(cx, &table.id).into_iter();
             let step = losses.fold(step, |step, loss| step.hazard(HazardKind::DataLoss, loss));
@@ -124,7 +142,7 @@ impl Rules for Tables {
     }
 
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
-        if changed.any(&["form", "partition_key", "server"]) {
+        if changed.any(&["form", "partition_key", "server"]) || is_reordered(cx, &to.id) {
             return Alter::Rebuild;
         }
         let path = to.id.path();
@@ -237,6 +255,21 @@ pub(super) fn is_partition(table: &Object) -> bool {
     table.text("partition_bound").is_some()
 }
 
+/// Whether a new table is made without its parents and inherits from them afterwards: it keeps a
+/// check unchecked that INHERITS would make a valid one.
+pub(super) fn is_linked_later(cx: &Context, table: &Object) -> bool {
+    let apart = |constraint: &Object| {
+        constraints::is_unchecked_heir(cx, constraint)
+            && constraints::handed_down(cx, constraint).is_none()
+    };
+    !is_partition(table) && cx.to.parts(&table.id, Kind::Constraint).any(apart)
+}
+
+/// Whether a table is made by itself and gets its parents afterwards.
+pub(super) fn is_linked_apart(cx: &Context, table: &Object) -> bool {
+    is_partition(table) || is_linked_later(cx, table)
+}
+
 /// The parents of a table as pairs of SQL name and id.
 fn parents(table: &Object) -> Vec<(String, Id)> {
     let pairs = table.list("_parents").chunks_exact(2);
@@ -314,11 +347,25 @@ fn attach(cx: &Context, table: &Object) -> Step {
     step.needs.extend(parts.map(|o| o.id.clone()));
     // Columns that the parent has not.
     step.needs.extend(columns::going(cx, &table.id));
+    // Partitions whose rows it may take over.
+    let old = cx.dependents(parent_id).map(|(o, _)| &o.id);
+    for id in old.filter(|id| id.kind() == Kind::Table) {
+        if cx.destroyed(id) {
+            step.needs.push(gone(id));
+        } else if leaves(cx, id, parent_id) {
+            step.needs.push(unlinked(id));
+        }
+    }
     if cx.stays(&table.id) {
         let message = format!("fails where a row of {} is outside of its bounds", table.id);
         step = step.hazard(HazardKind::DependsOnRows, message);
     }
     step
+}
+
+/// Stands for a table's being gone.
+fn gone(table: &Id) -> Id {
+    table.beside(Kind::Table, "\u{1}gone")
 }
 
 /// Stands for a table's having let go of its parents.
@@ -327,9 +374,16 @@ fn unlinked(table: &Id) -> Id {
 }
 
 fn keeps_link(cx: &Context, from: &Object, to: &Object, parent: &Id) -> bool {
-    !cx.destroyed(parent)
-        && from.text("partition_bound") == to.text("partition_bound")
-        && parents(to).iter().any(|(_, id)| id == parent)
+    let (old, new) = (parents(from), parents(to));
+    let Some(at) = new.iter().position(|(_, id)| id == parent) else {
+        return false;
+    };
+    // A parent that is new comes last: those that shall stand behind it come once more.
+    let kept = |pair: &&(String, Id)| new.contains(pair) && !cx.destroyed(&pair.1);
+    let old: Vec<&(String, Id)> = old.iter().filter(kept).collect();
+    from.text("partition_bound") == to.text("partition_bound")
+        && old.len() > at
+        && old.iter().copied().take(at + 1).eq(&new[..=at])
 }
 
 /// Whether the table stands on both sides and lets go of any parent on the way.
@@ -393,25 +447,31 @@ fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
         }
         steps.push(step);
     }
-    for (parent, id) in &new {
+    for (_, id) in &new {
         if old.iter().any(|(_, o)| o == id) && keeps_link(cx, from, to, id) {
             continue;
         }
         if is_partition(to) {
             steps.push(attach(cx, to));
         } else {
-            let mut step = Step::detail(&to.id, format!("ALTER TABLE {path} INHERIT {parent}"))
-                .needing([id.clone()]);
-            for kind in [Kind::Column, Kind::Constraint] {
-                step.needs
-                    .extend(cx.to.parts(&to.id, kind).map(|o| o.id.clone()));
-                step.needs
-                    .extend(cx.to.parts(id, kind).map(|o| o.id.clone()));
-            }
-            step.makes.push(attached(&to.id));
-            steps.push(step);
+            steps.push(inherit(cx, to, id));
         }
     }
+}
+
+/// Makes a table that stands inherit from a parent that has what it shall have.
+fn inherit(cx: &Context, table: &Object, parent: &Id) -> Step {
+    let (path, of) = (table.id.path(), parent.path());
+    let mut step = Step::detail(&table.id, format!("ALTER TABLE {path} INHERIT {of}"))
+        .needing([parent.clone()]);
+    for kind in [Kind::Column, Kind::Constraint] {
+        for whole in [&table.id, parent] {
+            step.needs
+                .extend(cx.to.parts(whole, kind).map(|o| o.id.clone()));
+        }
+    }
+    step.makes.push(attached(&table.id));
+    step
 }
 
 /// The composite type of a typed table.
@@ -420,6 +480,29 @@ fn type_of(table: &Object) -> Option<Id> {
         [schema, name] => Some(Id::new(Kind::Composite, schema, name, "")),
         _ => None,
     }
+}
+
+/// Whether a table that stands shall be of a type whose attributes are in another order than its
+/// columns would be: then it can only be made anew, and its rows are carried over.
+pub(super) fn is_reordered(cx: &Context, table: &Id) -> bool {
+    let (Some(from), Some(to)) = (cx.from.get(table), cx.to.get(table)) else {
+        return false;
+    };
+    let Some(of) = type_of(to).filter(|of| type_of(from).as_ref() != Some(of) || cx.destroyed(of))
+    else {
+        return false;
+    };
+    let columns = |schema: &'_ Schema| {
+        let columns = schema.parts(table, Kind::Column);
+        let place = |o: &Object| o.get("_position").parse::<i16>().unwrap_or_default();
+        let mut columns: Vec<(i16, Id)> = columns.map(|o| (place(o), o.id.clone())).collect();
+        columns.sort();
+        columns.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+    };
+    let wanted = columns(cx.to);
+    let mut kept = columns(cx.from);
+    kept.retain(|id| wanted.contains(id));
+    cx.to.contains(&of) && !wanted.starts_with(&kept)
 }
 
 /// Whether a typed table lets go of its type on the way, if only to take the one made anew.

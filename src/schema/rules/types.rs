@@ -7,7 +7,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules};
+use super::{Alter, Changed, Loss, Rules, columns};
 
 pub(in super::super) struct Enums;
 pub(in super::super) struct Composites;
@@ -111,11 +111,11 @@ impl Rules for Composites {
     }
 }
 
-/// Typed tables of the type follow only when told to.
+/// Typed tables of the type follow only when told to, even one that is about to go.
 fn cascade(cx: &Context, attribute: &Object) -> &'static str {
     let whole = attribute.id.beside(Kind::Composite, "");
     let mut dependents = cx.dependents(&whole);
-    if dependents.any(|(o, _)| o.id.kind() == Kind::Table && cx.stays(&o.id)) {
+    if dependents.any(|(o, _)| o.id.kind() == Kind::Table) {
         " CASCADE"
     } else {
         ""
@@ -155,10 +155,10 @@ impl Rules for Attributes {
 
     fn alter(&self, cx: &Context, _: &Object, to: &Object, _: &Changed) -> Alter {
         let whole = to.id.beside(Kind::Composite, "");
-        // Postgres alters no attribute of a type that some column has.
+        // Postgres alters no attribute of a type that some column has, if only inside of another.
         let in_use = cx
             .dependents(&whole)
-            .any(|(o, _)| o.id.kind() != Kind::Attribute);
+            .any(|(o, _)| o.id.beside(Kind::Composite, "") != whole);
         if in_use || cx.lost(&to.id).next().is_some() {
             return Alter::RebuildWhole(whole);
         }
@@ -173,7 +173,9 @@ impl Rules for Attributes {
             to.get("type"),
             cascade(cx, to)
         );
-        Alter::Steps(vec![Step::alter(&to.id, sql)])
+        let mut step = Step::alter(&to.id, sql);
+        step.alters = columns::followers(cx, &to.id);
+        Alter::Steps(vec![step])
     }
 
     fn loss(&self, _: &Context, attribute: &Object, lost: &Id) -> Loss {
@@ -237,7 +239,10 @@ impl Rules for Ranges {
             let name = text::with_suffix(name, "_multirange");
             let to = text::ident(&name);
             statements.push(format!("ALTER TYPE {multirange} RENAME TO {to}"));
-            statements.push(constructor(multirange, "", &name));
+            // The constructor is where the range is.
+            let own = object.list("_multirange").last();
+            let own = own.map(|own| text::qualified(object.id.schema(), own));
+            statements.extend(own.map(|own| constructor(&own, "", &name)));
         }
         statements
     }

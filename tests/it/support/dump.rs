@@ -83,7 +83,7 @@ impl Drop for Dumper {
     }
 }
 
-/// Entries sorted, columns of a table in the order of their text.
+/// Entries sorted, columns of a table and attributes of a type in the order of their text.
 fn normalise(dump: &str) -> String {
     let mut entries: Vec<String> = Vec::new();
     let mut entry: Vec<&str> = Vec::new();
@@ -92,6 +92,7 @@ fn normalise(dump: &str) -> String {
             l.starts_with("CREATE TABLE")
                 || l.starts_with("CREATE UNLOGGED TABLE")
                 || l.starts_with("CREATE FOREIGN TABLE")
+                || l.starts_with("CREATE TYPE") && l.ends_with(" AS (")
         }) {
             let mut sorted: Vec<String> = lines
                 .iter()

@@ -156,11 +156,21 @@ pub(super) fn cast(model: &Model, thing: &Thing) -> Vec<String> {
         return Vec::new();
     };
     let path = model.path(of);
-    let how = thing.pick("how", &["", " as assignment", " as implicit"]);
-    let cast = match thing.below("direction", 3) {
-        0 => format!("(text as {path})"),
-        1 => format!("(jsonb as {path})"),
-        _ => format!("({path} as text)"),
+    let (cast, how) = match thing.below("direction", 3) {
+        0 => (
+            format!("(text as {path})"),
+            thing.word("how", &["", " as assignment", " as implicit"]),
+        ),
+        1 => (
+            format!("(jsonb as {path})"),
+            thing.word("how", &["", " as assignment", " as implicit"]),
+        ),
+        // Where it is implicit, operators of enums become ambiguous once Postgres prints them in
+        // full: its own dump would not load.
+        _ => (
+            format!("({path} as text)"),
+            thing.word("how", &["", " as assignment"]),
+        ),
     };
     let mut statements = vec![format!("create cast {cast} with inout{how}")];
     statements.extend(model.comment(thing, &format!("cast {cast}")));

@@ -1,0 +1,2 @@
+create table q (a int);
+create table p (x int) inherits (q);

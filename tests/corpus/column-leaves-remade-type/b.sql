@@ -1,0 +1,2 @@
+create type c as (x smallint);
+create table t (z c);

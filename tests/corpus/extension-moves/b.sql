@@ -1,0 +1,1 @@
+create schema s; create extension unaccent schema s;

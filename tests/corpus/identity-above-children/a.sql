@@ -1,0 +1,2 @@
+create table p ();
+create table k () inherits (p);

@@ -1,0 +1,2 @@
+create type c as (a varchar);
+create table m of c;

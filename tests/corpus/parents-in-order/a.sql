@@ -1,0 +1,2 @@
+create table a ();
+create table k () inherits (a);

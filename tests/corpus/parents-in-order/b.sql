@@ -1,0 +1,3 @@
+create table a ();
+create table b ();
+create table k () inherits (b, a);

@@ -1,0 +1,3 @@
+create table p (id int, part int, primary key (id, part)) partition by range (part);
+create table k partition of p for values from (0) to (10) partition by range (part);
+create table deep partition of k for values from (0) to (5);

@@ -1,0 +1,1 @@
+create table p (part int) partition by list (part);
