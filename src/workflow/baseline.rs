@@ -1,7 +1,7 @@
 //! Replays that need not run: the state after each replay is kept on the server as a baseline, and
 //! a clone of the longest known beginning of the chain takes the place of replaying it.
 
-use crate::config::Tool;
+use crate::config::{ServerKind, Tool};
 use crate::databases::{self, BaselineKey, Scratch, Workshop};
 use crate::error::Result;
 use crate::migrations::{Chain, MigrationTool};
@@ -20,7 +20,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// `None` for a tool that does not tell its migrations, and for chains with several heads.
+    /// `None` for a tool that does not tell its migrations, for chains with several heads, and on a
+    /// server of somebody else: what others do there at the same time cannot be told from what the
+    /// chain does to the server.
     ///
     /// # Errors
     /// What reading the chain gives.
@@ -30,7 +32,8 @@ impl Keys {
         on: &mut Connection,
     ) -> Result<Option<Keys>> {
         let migrations = context.migrations()?;
-        if migrations.tool == Tool::Command {
+        let is_ours = context.config().server.kind != ServerKind::Url;
+        if migrations.tool == Tool::Command || !is_ours {
             return Ok(None);
         }
         let variables = context.variables(&context.dev(on.target()));

@@ -1,6 +1,7 @@
 //! The binary with a server of its own in Docker.
 
 use crate::support::project::Project;
+use crate::support::python;
 use crate::support::server::image;
 
 /// Takes the project's server and data away, also when the test fails.
@@ -128,4 +129,55 @@ fn a_chain_that_changes_the_server_is_replayed_on_a_fresh_one() {
     assert_eq!(list, serde_json::json!([]));
     let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
     assert_eq!(reset["migrations"], 1);
+}
+
+#[test]
+fn a_reset_to_a_known_baseline_starts_no_python() {
+    let project = Project::empty("alembic_baseline");
+    let toml = format!(
+        "[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"alembic\"\nrun = [{:?}, \"-m\", \"alembic\"]\n[env]\nDATABASE_URL = \"postgresql+psycopg\"\n",
+        image(),
+        python::python().display().to_string()
+    );
+    project.file("devdb.toml", &toml);
+    python::copy_project("alembic_plain", project.root());
+    let _gone = Gone(&project);
+    project.devdb(&["ready"]).ok();
+    project
+        .devdb(&["psql", "-c", "create table by_hand (id int)"])
+        .ok();
+    // Without an interpreter, Python cannot be started.
+    let python = python::python().display().to_string();
+    project.file("devdb.toml", &toml.replace(&python, "/no/such/python"));
+    let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
+    assert_eq!(
+        (&reset["from_baseline"], &reset["migrations"]),
+        (&3.into(), &0.into())
+    );
+    let gone = "select to_regclass('by_hand') is null";
+    let gone = project.devdb(&["psql", "-Atc", gone]).ok();
+    assert_eq!(gone.stdout.trim(), "t");
+
+    // A module that a revision imports belongs to its key.
+    project.file("devdb.toml", &toml);
+    project.file("shop/kinds.py", "KIND = 'new'\n");
+    let name = project.read_folder("migrations/versions").pop().unwrap();
+    let file = format!("migrations/versions/{name}");
+    let text = project.read(&file);
+    project.file(&file, &format!("from shop.kinds import KIND\n{text}"));
+    let replayed = |run: serde_json::Value| run["migrations"].as_u64().unwrap();
+    assert!(replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()) > 0);
+    assert_eq!(
+        replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()),
+        0
+    );
+    project.file("shop/kinds.py", "KIND = 'newer'\n");
+    assert!(replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()) > 0);
+    // The models are none of a replay's business.
+    let models = project.read("shop/models.py");
+    project.file("shop/models.py", &format!("{models}\n# a change\n"));
+    assert_eq!(
+        replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()),
+        0
+    );
 }
