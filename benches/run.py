@@ -2,7 +2,7 @@
 """Times devdb beside other commands, in one run, turn by turn, and prints medians and ratios.
 
     benches/run.py reset  [--runs 20] [--migrations 300]     reset and ready beside bare psql and sqlx-cli
-    benches/run.py diff   [--runs 5] [--tables 1000]         diff beside pg_dump, migra and pg-delta, where those are
+    benches/run.py diff   [--runs 5] [--tables 1000]         diff beside pg_dump and migra, where that is
 
 Wants a release build (`cargo build --release`), `psql`, and Docker or local binaries for a server of its own.
 What is not installed is left out and named. Timings are never part of a test.
@@ -191,11 +191,6 @@ def diff(options):
             commands.append(("migra", lambda: timed(["sh", "-c", '"$@"; test $? -eq 2', "sh", *migra])))
         else:
             print("migra is not installed: left out")
-        delta = os.environ.get("PG_DELTA") or shutil.which("pgdelta")
-        if delta:
-            commands.append(("pg-delta", lambda: timed(["sh", "-c", '"$@"; test $? -eq 2', "sh", delta, "plan", "--source", urls[0], "--target", urls[1]])))
-        else:
-            print("pg-delta is not installed: left out")
         table("diff, %d tables" % options.tables, turns(commands, options.runs), "pg_dump -s")
         peak = subprocess.run(
             ["/usr/bin/env", "python3", "-c",

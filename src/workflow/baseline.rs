@@ -3,7 +3,7 @@
 
 use crate::config::{ServerKind, Tool};
 use crate::databases::{self, BaselineKey, Scratch, Workshop};
-use crate::error::Result;
+use crate::error::{Named, Result};
 use crate::migrations::{Chain, MigrationTool};
 use crate::postgres::{Connection, Target};
 
@@ -20,8 +20,8 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// `None` for a tool that does not tell its migrations, for chains with several heads, and on a
-    /// server of somebody else: what others do there at the same time cannot be told from what the
+    /// `None` for a tool that does not tell its migrations, for chains with several heads, for those
+    /// that [speak of databases](speaks_of_databases), and on a server of somebody else: what others do there at the same time cannot be told from what the
     /// chain does to the server.
     ///
     /// # Errors
@@ -39,6 +39,11 @@ impl Keys {
         let variables = context.variables(&context.dev(on.target()));
         let chain = tool.chain(&variables, &context.events).await?;
         if chain.heads.len() != 1 || chain.problems.iter().any(|p| p.blocks) {
+            return Ok(None);
+        }
+        if speaks_of_databases(&chain)? {
+            let why = "migrations speak of databases by name: only a replay in the dev database itself is sure";
+            context.events.detail(why.to_owned());
             return Ok(None);
         }
         let version: Option<String> = on.fetch_value("select pg_catalog.version()", &[]).await?;
@@ -81,6 +86,25 @@ impl Keys {
     pub(super) fn is_whole(&self, count: usize) -> bool {
         count == self.ids.len()
     }
+}
+
+/// Whether a migration alters, grants on or comments on a database: replayed under another name it
+/// would do that to the wrong one. Too many are found rather than too few.
+fn speaks_of_databases(chain: &Chain) -> Result<bool> {
+    for migration in &chain.migrations {
+        let file = &migration.file;
+        let text = std::fs::read(file).named(format_args!("cannot read {}", file.display()))?;
+        let text = String::from_utf8_lossy(&text).to_lowercase();
+        let mut last = "";
+        for word in text.split_whitespace() {
+            let before = last.ends_with("alter") || last.ends_with("on");
+            if before && word.trim_end_matches(|c: char| !c.is_alphanumeric()) == "database" {
+                return Ok(true);
+            }
+            last = word;
+        }
+    }
+    Ok(false)
 }
 
 /// The name of the database to begin a replay with, and how many migrations it holds: the baseline

@@ -108,7 +108,8 @@ async fn short_way(context: &Context, tool: &mut MigrationTool) -> Result<Option
     let Ok((start, count)) = baseline::start(context, &mut on, Some(&keys)).await else {
         return Ok(None);
     };
-    let ran = from_start(context, tool, &mut on, &start, Some((&keys, count))).await?;
+    let known = Some((&keys, count));
+    let ran = from_start(context, tool, &mut on, &start, known, &besides).await?;
     context.events.detail(format!(
         "the short way: a clone of {start}, which holds {count} migrations"
     ));
@@ -118,16 +119,16 @@ async fn short_way(context: &Context, tool: &mut MigrationTool) -> Result<Option
 }
 
 /// Makes the database that will be the dev database, as a clone of `start` with everything after it
-/// replayed.
+/// replayed. `before` is what the server has besides its databases.
 async fn from_start(
     context: &Context,
     tool: &mut MigrationTool,
     on: &mut Connection,
     start: &str,
     known: Option<(&Keys, usize)>,
+    before: &[String],
 ) -> Result<Vec<Ran>> {
     let names = context.names();
-    let before = databases::beyond(on, &names, &context.config().database.name).await?;
     databases::heal(on, &names).await?;
     databases::clone_from(on, &names.fresh(), start).await?;
     if let Some((keys, count)) = known
@@ -138,7 +139,7 @@ async fn from_start(
     let fresh = on.target().with_database(names.fresh());
     let ran = bring_to_head(context, Some(tool), &fresh).await?;
     let keys = known.map(|(keys, _)| keys);
-    baseline::keep(context, on, keys, &names.fresh(), &before).await;
+    baseline::keep(context, on, keys, &names.fresh(), before).await;
     Ok(ran)
 }
 
@@ -183,7 +184,7 @@ pub(super) async fn with_server(
     if let Some(tool) = tool.as_deref_mut() {
         check_chain(context, tool).await?;
     }
-    leave(context, server).await;
+    tell_who_goes(context).await;
     match server.reset_data(&context.events, options.adopt).await? {
         DataReset::Fresh { target, aside } => {
             let (dev, _) = provision::dev_database(context, &target)
@@ -226,10 +227,9 @@ fn report(target: Target, ran: Vec<Ran>, aside: Option<String>, started: Instant
     }
 }
 
-/// Before the server itself is exchanged: names who will be disconnected, and drops what an
-/// earlier reset put aside in it, so that `undo` finds what is put aside now. A server that does
-/// not answer has no clients.
-async fn leave(context: &Context, server: &Server) {
+/// Names who will be disconnected when the server itself is exchanged. One that does not answer
+/// has no clients.
+async fn tell_who_goes(context: &Context) {
     let Some(maintenance) = Server::remembered(context.config()) else {
         return;
     };
@@ -237,11 +237,6 @@ async fn leave(context: &Context, server: &Server) {
         return;
     };
     tell_clients(context, &mut connection).await;
-    if server.exchanges_data()
-        && let Err(error) = databases::forget_aside(&mut connection, &context.names()).await
-    {
-        context.events.detail(error.to_string());
-    }
     connection.close().await;
 }
 
@@ -285,7 +280,9 @@ async fn replace_database(
             let keys = Keys::of(context, tool, on).await?.filter(|_| !full);
             let (start, count) = baseline::start(context, on, keys.as_ref()).await?;
             let known = keys.as_ref().map(|keys| (keys, count));
-            (from_start(context, tool, on, &start, known).await?, count)
+            let before = databases::beyond(on, &names, &config.database.name).await?;
+            let ran = from_start(context, tool, on, &start, known, &before).await?;
+            (ran, count)
         }
         None => {
             let base = provision::base(context, on).await?;
@@ -308,11 +305,8 @@ pub async fn undo(context: &Context) -> Result<Undone> {
     let started = Instant::now();
     let _lock = context.lock("undo").await?;
     let server = context.server().await?;
-    let maintenance = match server.exchanges_data() && !stands_aside(context).await {
-        true => {
-            leave(context, &server).await;
-            server.undo_data(&context.events).await?.target
-        }
+    let maintenance = match server.exchanges_data() && !stands_aside(context, &server).await {
+        true => undo_data(context, &server).await?,
         false => swap_database(context, &server).await?,
     };
     let dev = context.dev(&maintenance);
@@ -323,9 +317,27 @@ pub async fn undo(context: &Context) -> Result<Undone> {
     })
 }
 
-/// Whether the last reset put a database aside, and not the whole data directory.
-async fn stands_aside(context: &Context) -> bool {
-    let Some(maintenance) = Server::remembered(context.config()) else {
+/// Brings the data directory back. Of a database that an earlier reset put aside in it nobody
+/// speaks any more once a later one succeeded.
+async fn undo_data(context: &Context, server: &Server) -> Result<Target> {
+    let succeeded = !server.pending_reset();
+    tell_who_goes(context).await;
+    let maintenance = server.undo_data(&context.events).await?.target;
+    if succeeded {
+        let mut connection = postgres::connect(&maintenance).await?;
+        databases::forget_aside(&mut connection, &context.names()).await?;
+        connection.close().await;
+    }
+    Ok(maintenance)
+}
+
+/// Whether the last reset put a database aside, and not the whole data directory. Only the server
+/// itself can tell; where it cannot be had, its data is what there is to bring back.
+async fn stands_aside(context: &Context, server: &Server) -> bool {
+    if server.pending_reset() {
+        return false;
+    }
+    let Ok(maintenance) = server.ensure_up(&context.events).await else {
         return false;
     };
     let Ok(mut connection) = postgres::connect(&maintenance).await else {

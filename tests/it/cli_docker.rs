@@ -43,17 +43,21 @@ fn what_init_scripts_of_a_compose_file_make_stands_in_every_baseline() {
     project.devdb(&["undo"]).ok();
 }
 
+/// An empty sqlx project with a server of its own.
+fn sqlx_project(name: &str) -> Project {
+    let project = Project::empty(name);
+    let toml = format!(
+        "[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
+        image()
+    );
+    project.file("devdb.toml", &toml);
+    project
+}
+
 #[test]
 fn a_reset_is_a_clone_where_that_is_the_same_as_a_replay() {
-    let project = Project::empty("baseline");
+    let project = sqlx_project("baseline");
     project
-        .file(
-            "devdb.toml",
-            &format!(
-                "[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
-                image()
-            ),
-        )
         .file("migrations/1_notes.sql", "create table notes (id int);\n")
         .file("migrations/2_more.sql", "insert into notes values (1);\n");
     let _gone = Gone(&project);
@@ -113,16 +117,8 @@ fn a_reset_is_a_clone_where_that_is_the_same_as_a_replay() {
 
 #[test]
 fn a_chain_that_changes_the_server_is_replayed_on_a_fresh_one() {
-    let project = Project::empty("server_wide");
-    project
-        .file(
-            "devdb.toml",
-            &format!(
-                "[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
-                image()
-            ),
-        )
-        .file("migrations/1_role.sql", "create role reader;\n");
+    let project = sqlx_project("server_wide");
+    project.file("migrations/1_role.sql", "create role reader;\n");
     let _gone = Gone(&project);
     project.devdb(&["ready"]).ok();
     let list = project.devdb(&["baseline", "list", "--json"]).ok().json();
@@ -180,4 +176,74 @@ fn a_reset_to_a_known_baseline_starts_no_python() {
         replayed(project.devdb(&["reset", "--yes", "--json"]).ok().json()),
         0
     );
+}
+
+#[test]
+fn undo_takes_back_the_last_reset_whichever_way_it_went() {
+    let project = sqlx_project("undo_ways");
+    project.file("migrations/1_notes.sql", "create table notes (id int);\n");
+    let _gone = Gone(&project);
+    let make = |table: &str| {
+        project
+            .devdb(&["psql", "-c", &format!("create table {table} ()")])
+            .ok()
+    };
+    let has = |table: &str| {
+        let sql = format!("select to_regclass('{table}') is not null");
+        project.devdb(&["psql", "-Atc", &sql]).ok().stdout.trim() == "t"
+    };
+    project.devdb(&["ready"]).ok();
+    make("before_long");
+    project.devdb(&["reset", "--yes", "--full"]).ok();
+    make("before_short");
+    project.devdb(&["reset", "--yes"]).ok();
+    assert!(!has("before_short"));
+    // The server that stands still is asked all the same, and not passed over for older data.
+    project.devdb(&["down"]).ok();
+    project.devdb(&["undo"]).ok();
+    assert!(has("before_short") && !has("before_long"));
+
+    // A long reset that fails loses nothing that an earlier one put aside.
+    project.devdb(&["reset", "--yes"]).ok();
+    make("before_failure");
+    project.file("migrations/2_bad.sql", "select 1 / 0;\n");
+    assert_ne!(project.devdb(&["reset", "--yes", "--full"]).code, 0);
+    std::fs::remove_file(project.path("migrations/2_bad.sql")).unwrap();
+    project.devdb(&["undo"]).ok();
+    assert!(has("before_failure"));
+    project.devdb(&["undo"]).ok();
+    assert!(
+        has("before_short"),
+        "what the short reset put aside is still there"
+    );
+}
+
+#[test]
+fn a_chain_that_speaks_of_its_database_is_replayed_in_the_dev_database() {
+    let project = sqlx_project("by_name");
+    project.file(
+        "devdb.toml",
+        &format!("{}[database]\nname = \"app\"\n", project.read("devdb.toml")),
+    );
+    project
+        .file(
+            "migrations/1_zone.sql",
+            "alter database app set timezone = 'Asia/Tokyo';\n",
+        )
+        .file("migrations/2_more.sql", "create table more ();\n");
+    let _gone = Gone(&project);
+    let zone = || {
+        project
+            .devdb(&["psql", "-Atc", "show timezone"])
+            .ok()
+            .stdout
+            .trim()
+            .to_owned()
+    };
+    project.devdb(&["ready"]).ok();
+    assert_eq!(zone(), "Asia/Tokyo");
+    project.devdb(&["reset", "--yes"]).ok();
+    assert_eq!(zone(), "Asia/Tokyo");
+    let list = project.devdb(&["baseline", "list", "--json"]).ok().json();
+    assert_eq!(list, serde_json::json!([]));
 }

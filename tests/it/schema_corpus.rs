@@ -9,7 +9,7 @@ use devdb::postgres::{self, Connection, Target, database};
 use devdb::schema::{self, Schema};
 
 use crate::schema_coverage;
-use crate::support::dump::Dumper;
+use crate::support::dump::{Dumper, difference};
 use crate::support::versions::TestServer;
 
 /// How many pairs a server can make: an older one lacks features, a smaller one extensions. All of
@@ -196,20 +196,6 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-fn difference(is: &str, wanted: &str) -> String {
-    let lines = |text: &str| text.lines().map(str::to_string).collect::<Vec<_>>();
-    let (is, wanted) = (lines(is), lines(wanted));
-    let extra = is
-        .iter()
-        .filter(|l| !wanted.contains(l))
-        .map(|l| format!("  is:     {l}"));
-    let missing = wanted
-        .iter()
-        .filter(|l| !is.contains(l))
-        .map(|l| format!("  wanted: {l}"));
-    extra.chain(missing).collect::<Vec<_>>().join("\n")
 }
 
 fn template(run: &str) -> String {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use devdb::postgres::{self, Connection, Target, database};
 use devdb::schema::{self, Action, HazardKind, Id, Kind, Plan, Schema};
 
-use crate::support::dump::Dumper;
+use crate::support::dump::{Dumper, difference};
 use crate::support::random_schema::Model;
 use crate::support::server;
 
@@ -477,20 +477,6 @@ async fn contents(
         }
     }
     contents
-}
-
-fn difference(is: &str, wanted: &str) -> String {
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let (is, wanted) = (lines(is), lines(wanted));
-    let extra = is
-        .iter()
-        .filter(|l| !wanted.contains(l))
-        .map(|l| format!("  is:     {l}"));
-    let missing = wanted
-        .iter()
-        .filter(|l| !is.contains(l))
-        .map(|l| format!("  wanted: {l}"));
-    extra.chain(missing).collect::<Vec<_>>().join("\n")
 }
 
 /// What all databases start from: the extensions apart from everything else, and the roles.

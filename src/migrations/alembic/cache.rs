@@ -13,7 +13,7 @@ use crate::migrations::{Chain, Standing};
 use crate::postgres::Connection;
 
 /// Counts up when the layout or the meaning changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The chain, with the key of the files that it was read from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

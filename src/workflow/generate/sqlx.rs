@@ -72,10 +72,7 @@ pub async fn generate(
         return Ok(generated);
     }
 
-    let stages = stages(context, workshop, &head, &plan).await.map_err(|e| {
-        e.with_kind(ErrorKind::Unproved)
-            .context("the migration does not apply on a clone and was not written")
-    })?;
+    let stages = stages(context, workshop, &head, &plan).await?;
     let back = tool
         .is_reversible()?
         .then(|| ways_back(&renames, &stages, &to, options.online));
@@ -92,6 +89,7 @@ pub async fn generate(
         is_reversible: back.is_some(),
     };
     let survivors = Survivors::of(&renames.done, &renames.after, &to, &plan);
+    let mut rows = ", and rows stay";
     let mut proved = proof.run(workshop, Some(&survivors)).await;
     if let Err(error) = &proved
         && proof::is_about_rows(error, &plan)
@@ -100,14 +98,15 @@ pub async fn generate(
             "depends-on-rows: proved on empty tables; rows made up for the proof are in its way: {}",
             error.message()
         ));
+        rows = ", on empty tables";
         proved = proof.run(workshop, None).await;
     }
     match proved {
         Ok(()) => {
             generated.proved = true;
             task.end(match back {
-                Some(_) => "up, down and up again give the wanted schema, and rows stay",
-                None => "it gives the wanted schema, and rows stay",
+                Some(_) => format!("up, down and up again give the wanted schema{rows}"),
+                None => format!("it gives the wanted schema{rows}"),
             });
             Ok(generated)
         }
@@ -130,9 +129,7 @@ async fn stages(
     in_session(&scratch, async |connection| {
         let mut stages = Vec::new();
         for transaction in &transactions[..transactions.len() - 1] {
-            connection
-                .execute(&statements(&transaction.statements))
-                .await?;
+            proof::run_one(connection, transaction, "the migration").await?;
             stages.push(read_project(context, connection).await?);
         }
         Ok(stages)

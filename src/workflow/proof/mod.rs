@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::databases::Workshop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::postgres::{self, Connection, Row, error_from, quote_ident, quote_literal};
-use crate::schema::{self, HazardKind, Id, Kind, Object, Plan, Rename, Schema};
+use crate::schema::{self, HazardKind, Id, Kind, Object, Plan, Rename, Schema, Transaction};
 
 use values::Types;
 
@@ -281,17 +281,29 @@ pub fn ensure_same(before: &Fingerprints, after: &Fingerprints, when: &str) -> R
 /// Runs a plan as it would be run, one transaction after the other.
 pub async fn run(connection: &mut Connection, plan: &Plan, what: &str) -> Result<()> {
     for transaction in plan.transactions() {
-        let mut sql = String::new();
-        for statement in &transaction.statements {
-            sql.push_str(statement);
-            sql.push_str(";\n");
-        }
-        connection.execute(&sql).await.map_err(|e| {
-            e.with_kind(ErrorKind::Unproved)
-                .context(format_args!("{what} does not apply on a clone"))
-        })?;
+        run_one(connection, &transaction, what).await?;
     }
     Ok(())
+}
+
+/// Runs one transaction of a plan.
+///
+/// # Errors
+/// `Unproved`, with what Postgres says.
+pub async fn run_one(
+    connection: &mut Connection,
+    transaction: &Transaction,
+    what: &str,
+) -> Result<()> {
+    let mut sql = String::new();
+    for statement in &transaction.statements {
+        sql.push_str(statement);
+        sql.push_str(";\n");
+    }
+    connection.execute(&sql).await.map_err(|e| {
+        e.with_kind(ErrorKind::Unproved)
+            .context(format_args!("{what} does not apply on a clone"))
+    })
 }
 
 /// Whether a definition that differs has a text that Postgres prints in another way once it has
@@ -339,9 +351,9 @@ pub async fn printed_again(
 
 /// Whether the plan may fail because of the rows that were made up, and did.
 pub fn is_about_rows(error: &Error, plan: &Plan) -> bool {
-    let class = error.postgres().map(|p| p.code[..2].to_owned());
+    let class = error.sqlstate().and_then(|code| code.get(..2));
     let depends = |(_, hazard): (_, &schema::Hazard)| hazard.kind == HazardKind::DependsOnRows;
-    matches!(class.as_deref(), Some("22" | "23")) && plan.hazards().any(depends)
+    matches!(class, Some("22" | "23")) && plan.hazards().any(depends)
 }
 
 #[cfg(test)]

@@ -131,3 +131,17 @@ fn in_container(url: &str) -> bool {
             .ends_with(&format!(":{port}"))
     })
 }
+
+/// The lines that one dump has and the other has not.
+pub fn difference(is: &str, wanted: &str) -> String {
+    let (is, wanted): (Vec<&str>, Vec<&str>) = (is.lines().collect(), wanted.lines().collect());
+    let extra = is
+        .iter()
+        .filter(|l| !wanted.contains(l))
+        .map(|l| format!("  is:     {l}"));
+    let missing = wanted
+        .iter()
+        .filter(|l| !is.contains(l))
+        .map(|l| format!("  wanted: {l}"));
+    extra.chain(missing).collect::<Vec<_>>().join("\n")
+}
