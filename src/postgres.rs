@@ -318,6 +318,21 @@ pub mod database {
             .is_some())
     }
 
+    /// The names that begin so, in order.
+    pub async fn beginning_with(on: &mut Connection, prefix: &str) -> Result<Vec<String>> {
+        use sqlx::Row;
+        let rows = on
+            .fetch(
+                "select datname::text from pg_catalog.pg_database \
+                 where pg_catalog.starts_with(datname::text, $1) order by 1",
+                &[prefix],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| row.try_get(0).map_err(super::error_from))
+            .collect()
+    }
+
     /// Makes a database from `template0`, with the server's own encoding and locale.
     pub async fn create(on: &mut Connection, name: &str) -> Result<()> {
         on.execute(&format!(
@@ -409,15 +424,15 @@ pub mod database {
             .collect()
     }
 
-    /// Ends every other session in it.
-    pub async fn disconnect(on: &mut Connection, name: &str) -> Result<()> {
-        on.fetch(
+    /// Ends every other session in these.
+    pub async fn disconnect(on: &mut Connection, names: &[&str]) -> Result<()> {
+        let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
+        on.execute(&format!(
             "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity \
-             where datname = $1 and pid <> pg_catalog.pg_backend_pid()",
-            &[name],
-        )
+             where datname in ({}) and pid <> pg_catalog.pg_backend_pid()",
+            names.join(", ")
+        ))
         .await
-        .map(|_| ())
     }
 }
 

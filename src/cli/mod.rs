@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes settings and workflow calls, results become text.
 
 mod args;
+mod behind;
 mod progress;
 mod run;
 mod show;

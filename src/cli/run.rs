@@ -8,8 +8,8 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser};
 
 use super::args::{self, Cli, Command, DriftSql, EnvFormat, Global, GraphFormat};
-use super::show;
 use super::ui::Ui;
+use super::{behind, show};
 use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
@@ -130,6 +130,9 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             tell_found(&context);
             let ready = workflow::ready(&context).await?;
             show::ready(ui, &ready);
+            if !ready.was_ready {
+                behind::tidy(global);
+            }
         }
         Command::Reset(args) => {
             let context = context(ui, global)?;
@@ -142,9 +145,12 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             let options = workflow::ResetOptions {
                 adopt: args.adopt,
                 full: args.full,
+                to: args.to,
+                verify: args.verify,
             };
             let reset = workflow::reset(&context, &options).await?;
             show::reset(ui, &reset);
+            behind::tidy(global);
         }
         Command::Baseline(args::Baseline::List) => {
             let found = workflow::baselines(&context(ui, global)?).await?;
@@ -154,9 +160,14 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             let gone = workflow::prune_baselines(&context(ui, global)?, keep).await?;
             show::pruned(ui, &gone);
         }
+        Command::Tidy => {
+            let tidied = workflow::tidy(&context(ui, global)?).await?;
+            show::tidied(ui, &tidied);
+        }
         Command::Undo => {
             let undone = workflow::undo(&context(ui, global)?).await?;
             show::undone(ui, &undone);
+            behind::tidy(global);
         }
         Command::Generate(args) => {
             let context = context(ui, global)?;
@@ -177,6 +188,7 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         Command::Migrate(args) => {
             let moved = workflow::migrate(&context(ui, global)?, args.to.as_deref()).await?;
             show::moved(ui, &moved, "applied");
+            behind::tidy(global);
         }
         Command::Rollback(args) => {
             let moved = workflow::rollback(&context(ui, global)?, &how_far(args)?).await?;

@@ -10,7 +10,7 @@ use crate::config::Loaded;
 use crate::server;
 use crate::workflow::{
     Baseline, Difference, Drift, Generated, HistoryEntry, Init, Left, Moved, Ready, Reset, Status,
-    Undone, Up,
+    Tidied, Undone, Up,
 };
 
 fn seconds(took: f64) -> String {
@@ -42,6 +42,19 @@ pub fn ready(ui: &Ui, ready: &Ready) {
     ui.data(&ready.url);
 }
 
+pub fn tidied(ui: &Ui, tidied: &Tidied) {
+    if ui.json {
+        return ui.print_json(tidied);
+    }
+    for name in &tidied.dropped {
+        ui.say(&format!("dropped {name}"));
+    }
+    match &tidied.spare_of {
+        Some(baseline) => ui.say(&format!("a clone of {baseline} stands ready")),
+        None => ui.say("no clone of a baseline is kept ready"),
+    }
+}
+
 pub fn reset(ui: &Ui, reset: &Reset) {
     if ui.json {
         return ui.print_json(reset);
@@ -60,6 +73,16 @@ pub fn reset(ui: &Ui, reset: &Reset) {
         },
         seconds(reset.took)
     ));
+    if reset.verified {
+        ui.say(&dim(
+            "  verified: a full replay on another server gives the same server-wide state, schema and rows",
+        ));
+    }
+    for place in &reset.random {
+        ui.say(&dim(&format!(
+            "  not compared, because no two replays agree about it: {place}"
+        )));
+    }
     if let Some(aside) = &reset.aside {
         ui.say(&dim(&format!(
             "  the old data is kept aside ({aside}): `devdb undo` brings it back"
@@ -80,10 +103,10 @@ pub fn baselines(ui: &Ui, found: &[Baseline]) {
     for baseline in found {
         ui.data(&format!(
             "{}  {:>6.1} MB  used {}  {}",
-            &baseline.key[..baseline.key.len().min(12)],
+            &baseline.mark.key[..baseline.mark.key.len().min(12)],
             baseline.bytes as f64 / 1e6,
-            ago(now.saturating_sub(baseline.used)),
-            baseline.at
+            ago(now.saturating_sub(baseline.mark.used)),
+            baseline.mark.at
         ));
     }
 }

@@ -93,6 +93,8 @@ pub struct Database {
     pub extensions: Vec<String>,
     /// Absolute paths of SQL files, run in this order before the migrations.
     pub before: Vec<PathBuf>,
+    /// Whether a clone of the newest baseline is kept ready, so that a reset is a rename.
+    pub spare: bool,
 }
 
 /// The chain of migrations and the tool that runs it.

@@ -68,6 +68,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("database.password", Type::Text),
     setting("database.extensions", Type::List),
     setting("database.before", Type::List),
+    setting("database.spare", Type::Flag),
     setting(
         "migrations.tool",
         Type::Choice(&["sqlx", "alembic", "command"]),

@@ -103,6 +103,10 @@ pub fn database(root: &Path, layers: &Layers) -> Result<Database> {
         password: text("database.password"),
         extensions: layers.list("database.extensions"),
         before,
+        spare: !matches!(
+            layers.get("database.spare").map(|e| &e.value),
+            Some(Value::Flag(false))
+        ),
     })
 }
 

@@ -68,10 +68,12 @@ pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> 
     Ok(name)
 }
 
-/// `CREATE DATABASE … TEMPLATE`, and then what that does not copy: settings made by
-/// `ALTER DATABASE … SET`, for all roles or for one.
+/// `CREATE DATABASE … TEMPLATE`, and then what that does not copy: owner, grants, the limit of
+/// connections, and settings made by `ALTER DATABASE … SET`, for all roles or for one. Only the
+/// comment stays behind.
 pub async fn clone_from(on: &mut Connection, name: &str, template: &str) -> Result<()> {
     database::clone(on, name, template).await?;
+    copy_privileges(on, name, template).await?;
     let rows = on
         .fetch(
             "select r.rolname::text, pg_catalog.split_part(s.setting, '=', 1), \
@@ -101,6 +103,31 @@ pub async fn clone_from(on: &mut Connection, name: &str, template: &str) -> Resu
         .await?;
     }
     Ok(())
+}
+
+/// The grantee of 0 is everybody. Postgres' own templates grant less than a database of its own does.
+async fn copy_privileges(on: &mut Connection, name: &str, template: &str) -> Result<()> {
+    let statements: Option<Option<String>> = on
+        .fetch_value(
+            "select pg_catalog.concat_ws(';', \
+               case when datdba <> me.oid then pg_catalog.format('alter database %I owner to %I', $2, o.rolname) end, \
+               case when datconnlimit <> -1 then pg_catalog.format('alter database %I connection limit %s', $2, datconnlimit) end, \
+               case when datacl is not null then pg_catalog.format('revoke all on database %I from public, %I;', $2, o.rolname) \
+                 || (select pg_catalog.string_agg(pg_catalog.format('grant %s on database %I to %s%s', a.privilege_type, $2, \
+                       case a.grantee when 0 then 'public' else pg_catalog.quote_ident(g.rolname) end, \
+                       case when a.is_grantable then ' with grant option' else '' end), ';') \
+                     from pg_catalog.aclexplode(datacl) a left join pg_catalog.pg_roles g on g.oid = a.grantee \
+                     where a.grantee = 0 or g.oid is not null) end) \
+             from pg_catalog.pg_database d join pg_catalog.pg_roles o on o.oid = d.datdba \
+             join pg_catalog.pg_roles me on me.rolname = current_user \
+             where datname = $1 and datname not in ('template0', 'template1', 'postgres')",
+            &[template, name],
+        )
+        .await?;
+    match statements.flatten() {
+        Some(sql) if !sql.is_empty() => on.execute(&sql).await,
+        _ => Ok(()),
+    }
 }
 
 /// Settings that are lists of names are stored as SQL already; everything else is one literal.

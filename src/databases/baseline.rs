@@ -3,11 +3,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::base::clone_from;
-use super::{BaseKey, Names};
+use super::{BaseKey, Names, ServerWide};
 use crate::error::Result;
 use crate::postgres::{Connection, Row, database, error_from, quote_ident};
 
@@ -48,24 +48,62 @@ fn hash(parts: &[&[u8]]) -> String {
 #[derive(Debug, Serialize)]
 pub struct Baseline {
     pub name: String,
+    #[serde(flatten)]
+    pub mark: Mark,
+    pub bytes: i64,
+}
+
+/// What is written on a baseline, as the comment of its database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
     /// Hex digits of its key.
     pub key: String,
     /// The id of its last migration.
     pub at: String,
-    pub bytes: i64,
     /// Seconds since 1970.
     pub used: u64,
+    /// What the replay left on the server besides: the baseline is worth nothing without it.
+    pub server: ServerWide,
+}
+
+const MARK: &str = "devdb baseline ";
+
+impl Mark {
+    pub fn new(key: &BaselineKey, at: &str, server: ServerWide) -> Self {
+        Mark {
+            key: key.0.clone(),
+            at: at.to_owned(),
+            used: 0,
+            server,
+        }
+    }
+
+    /// `None` for what no devdb wrote, or another version of it.
+    fn parse(comment: &str) -> Option<Self> {
+        serde_json::from_str(comment.strip_prefix(MARK)?).ok()
+    }
+
+    /// Writes it on `name`, as used just now.
+    async fn write(&self, on: &mut Connection, name: &str) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let mark = Mark {
+            used: now.map_or(0, |d| d.as_secs()),
+            ..self.clone()
+        };
+        let json = serde_json::to_string(&mark).expect("plain data");
+        database::comment(on, name, &format!("{MARK}{json}")).await
+    }
 }
 
 /// All that are complete, the least recently used first.
 pub async fn baselines(on: &mut Connection, names: &Names) -> Result<Vec<Baseline>> {
     let mut found = Vec::new();
-    for (name, mark, bytes) in candidates(on, names).await? {
-        if let Some(baseline) = parse(&name, &mark, bytes) {
-            found.push(baseline);
+    for (name, comment, bytes) in candidates(on, names).await? {
+        if let Some(mark) = Mark::parse(&comment) {
+            found.push(Baseline { name, mark, bytes });
         }
     }
-    found.sort_by(|a, b| (a.used, &a.name).cmp(&(b.used, &b.name)));
+    found.sort_by(|a, b| (a.mark.used, &a.name).cmp(&(b.mark.used, &b.name)));
     Ok(found)
 }
 
@@ -87,26 +125,25 @@ async fn candidates(on: &mut Connection, names: &Names) -> Result<Vec<(String, S
         .collect()
 }
 
-/// Reads `devdb baseline KEY USED AT`.
-fn parse(name: &str, mark: &str, bytes: i64) -> Option<Baseline> {
-    let rest = mark.strip_prefix("devdb baseline ")?;
-    let mut words = rest.splitn(3, ' ');
-    Some(Baseline {
-        name: name.to_owned(),
-        key: words.next()?.to_owned(),
-        used: words.next()?.parse().ok()?,
-        at: words.next()?.to_owned(),
-        bytes,
-    })
+/// A beginning of the chain that need not be replayed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// How many migrations it holds.
+    pub count: usize,
+    /// The database.
+    pub name: String,
+    /// What the server must have besides.
+    pub server: ServerWide,
 }
 
-/// The one that stands for the longest beginning of the chain: how many migrations it holds, and
-/// its name. `keys` are those after 1, 2, 3 … migrations. Says that it was used just now.
+/// The baseline of the longest beginning of the chain whose mark `fits`. `keys` are those after 1,
+/// 2, 3 … migrations. Says that it was used just now.
 pub async fn longest(
     on: &mut Connection,
     names: &Names,
     keys: &[BaselineKey],
-) -> Result<Option<(usize, String)>> {
+    fits: impl Fn(&Mark) -> bool,
+) -> Result<Option<Known>> {
     // Without sizes, for which the server would have to look at every file.
     let rows = on
         .fetch(
@@ -115,37 +152,37 @@ pub async fn longest(
             &[&names.baseline_prefix()],
         )
         .await?;
-    let mut known = Vec::new();
+    let mut marks = Vec::new();
     for row in rows {
         let name: String = row.try_get(0).map_err(error_from)?;
-        let mark: String = row.try_get(1).map_err(error_from)?;
-        known.extend(parse(&name, &mark, 0));
+        let comment: String = row.try_get(1).map_err(error_from)?;
+        marks.extend(Mark::parse(&comment).map(|mark| (name, mark)));
     }
-    let newest = known.iter().map(|baseline| baseline.used).max();
+    let newest = marks.iter().map(|(_, mark)| mark.used).max();
     let found = keys.iter().enumerate().rev().find_map(|(at, key)| {
-        let baseline = known.iter().find(|baseline| baseline.key == key.0)?;
-        Some((at + 1, baseline))
+        let found = marks
+            .iter()
+            .find(|(_, mark)| mark.key == key.0 && fits(mark))?;
+        Some((at + 1, found))
     });
-    let Some((count, baseline)) = found else {
+    let Some((count, (name, mark))) = found else {
         return Ok(None);
     };
     // The one that was used last stays that without a word.
-    if newest != Some(baseline.used) {
-        mark_used(on, &baseline.name, &baseline.key, &baseline.at).await?;
+    if newest != Some(mark.used) {
+        mark.write(on, name).await?;
     }
-    Ok(Some((count, baseline.name.clone())))
+    Ok(Some(Known {
+        count,
+        name: name.clone(),
+        server: mark.server.clone(),
+    }))
 }
 
-/// Keeps a clone of `database`, which nobody may be connected to, as the baseline of `key`, and
-/// drops those that are too many. `at` is the id of its last migration.
-pub async fn keep(
-    on: &mut Connection,
-    names: &Names,
-    key: &BaselineKey,
-    at: &str,
-    database: &str,
-) -> Result<()> {
-    let name = names.baseline(&key.0);
+/// Keeps a clone of `database`, which nobody may be connected to, as the baseline that `mark` says,
+/// and drops those that are too many.
+pub async fn keep(on: &mut Connection, names: &Names, mark: &Mark, database: &str) -> Result<()> {
+    let name = names.baseline(&mark.key);
     database::drop(on, &name).await?;
     clone_from(on, &name, database).await?;
     on.execute(&format!(
@@ -154,16 +191,9 @@ pub async fn keep(
     ))
     .await?;
     // The mark comes last: without it this is no baseline, and is swept.
-    mark_used(on, &name, &key.0, at).await?;
+    mark.write(on, &name).await?;
     prune(on, names, KEPT).await?;
     Ok(())
-}
-
-async fn mark_used(on: &mut Connection, name: &str, key: &str, at: &str) -> Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seconds = now.map_or(0, |d| d.as_secs());
-    let mark = format!("devdb baseline {key} {seconds} {at}");
-    database::comment(on, name, &mark).await
 }
 
 /// Drops all but the `keep` most recently used ones, and what was never finished. Gives the names
@@ -172,8 +202,8 @@ pub async fn prune(on: &mut Connection, names: &Names, keep: usize) -> Result<Ve
     let complete = baselines(on, names).await?;
     let surplus = complete.len().saturating_sub(keep);
     let mut gone: Vec<String> = complete[..surplus].iter().map(|b| b.name.clone()).collect();
-    for (name, mark, bytes) in candidates(on, names).await? {
-        if parse(&name, &mark, bytes).is_none() {
+    for (name, comment, _) in candidates(on, names).await? {
+        if Mark::parse(&comment).is_none() {
             gone.push(name);
         }
     }
@@ -183,41 +213,16 @@ pub async fn prune(on: &mut Connection, names: &Names, keep: usize) -> Result<Ve
     Ok(gone)
 }
 
-/// What the server has that no clone of a database brings or takes: roles, settings, tablespaces,
-/// other databases. Empty on a server that holds nothing but devdb's databases and `dev`.
-pub async fn beyond(on: &mut Connection, names: &Names, dev: &str) -> Result<Vec<String>> {
-    let rows = on
-        .fetch(
-            "select 'role ' || rolname::text from pg_catalog.pg_roles where oid >= 16384 \
-             union all select 'membership of ' || m.member::pg_catalog.regrole::text || ' in ' || m.roleid::pg_catalog.regrole::text \
-               from pg_catalog.pg_auth_members m where m.member >= 16384 or m.roleid >= 16384 or m.member = 10 \
-             union all select 'setting of role ' || s.setrole::pg_catalog.regrole::text from pg_catalog.pg_db_role_setting s where s.setdatabase = 0 \
-             union all select 'tablespace ' || spcname::text from pg_catalog.pg_tablespace where oid >= 16384 \
-             union all select 'database ' || datname::text from pg_catalog.pg_database \
-               where oid >= 16384 and datname <> $1 and not pg_catalog.starts_with(datname::text, $2) \
-             union all select 'setting of ALTER SYSTEM ' || name from pg_catalog.pg_settings where sourcefile like '%postgresql.auto.conf' \
-             union all select 'replication slot ' || slot_name::text from pg_catalog.pg_replication_slots \
-             union all select 'grant on a setting' from pg_catalog.pg_parameter_acl \
-             order by 1",
-            &[dev, &names.prefix()],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| row.try_get(0).map_err(error_from))
-        .collect()
-}
-
-/// Whether a database has what no clone of it would have: grants on itself, a comment, a limit.
-pub async fn has_more_than_a_clone(on: &mut Connection, database: &str) -> Result<bool> {
-    let more = on
+/// Whether a database has a comment, which no clone of it would have.
+pub async fn has_comment(on: &mut Connection, database: &str) -> Result<bool> {
+    let has = on
         .fetch_value::<bool>(
-            "select datacl is not null or datconnlimit <> -1 \
-               or pg_catalog.shobj_description(oid, 'pg_database') is not null \
+            "select pg_catalog.shobj_description(oid, 'pg_database') is not null \
              from pg_catalog.pg_database where datname = $1",
             &[database],
         )
         .await?;
-    Ok(more.unwrap_or(true))
+    Ok(has.unwrap_or(true))
 }
 
 #[cfg(test)]
@@ -234,11 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_read_as_it_was_written() {
-        let found = parse("n", "devdb baseline abc 12 20260101 x", 5).unwrap();
-        assert_eq!((found.key.as_str(), found.used), ("abc", 12));
-        assert_eq!(found.at, "20260101 x");
-        assert!(parse("n", "devdb base abc", 5).is_none());
-        assert!(parse("n", "", 5).is_none());
+    fn what_is_no_mark_is_none() {
+        assert_eq!(Mark::parse("devdb base abc"), None);
+        assert_eq!(Mark::parse("devdb baseline abc 12 20260101 x"), None);
+        assert_eq!(Mark::parse(""), None);
     }
 }

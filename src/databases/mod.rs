@@ -7,11 +7,17 @@ mod base;
 mod baseline;
 mod names;
 mod scratch;
+mod serverwide;
+mod spare;
+mod trash;
 
-pub use aside::{forget_aside, heal, is_aside, put_aside, swap_aside};
+pub use aside::{begin_fresh, forget_aside, heal, is_aside, put_aside, swap_aside};
 pub use base::{BaseKey, clone_from, find_base, keep_as_base};
 pub use baseline::{
-    Baseline, BaselineKey, KEPT, baselines, beyond, has_more_than_a_clone, keep, longest, prune,
+    Baseline, BaselineKey, KEPT, Known, Mark, baselines, has_comment, keep, longest, prune,
 };
 pub use names::Names;
 pub use scratch::{Scratch, Workshop};
+pub use serverwide::ServerWide;
+pub use spare::keep_spare;
+pub use trash::empty_trash;

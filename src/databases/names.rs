@@ -48,9 +48,30 @@ impl Names {
         format!("{}_aside_{}", self.prefix, self.dev)
     }
 
-    /// What stood aside before the last reset, on its way out.
-    pub fn trash(&self) -> String {
-        format!("{}_trash", self.prefix)
+    /// Something on its way out; `token` tells it from others.
+    pub fn trash(&self, token: &str) -> String {
+        format!("{}{token}", self.trash_prefix())
+    }
+
+    /// What everything on its way out begins with.
+    pub fn trash_prefix(&self) -> String {
+        format!("{}_trash_", self.prefix)
+    }
+
+    /// The clone of a baseline that is made ahead of need.
+    pub fn spare(&self, baseline: &str) -> String {
+        let key = baseline.strip_prefix(&self.baseline_prefix());
+        format!("{}{}", self.spare_prefix(), key.unwrap_or(baseline))
+    }
+
+    /// What all spares of the project begin with.
+    pub fn spare_prefix(&self) -> String {
+        format!("{}_spare_", self.prefix)
+    }
+
+    /// A spare under construction, renamed when it is complete.
+    pub fn making(&self) -> String {
+        format!("{}_making", self.prefix)
     }
 
     /// A dev database under construction, renamed when it is complete.

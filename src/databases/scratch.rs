@@ -3,13 +3,12 @@
 //! The owner holds an advisory lock in the maintenance database for as long as it lives. Whoever
 //! can take the lock knows that the owner is dead, and drops what it left.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Names;
 use super::base::clone_from;
-use crate::error::{Error, ErrorKind, Result};
-use crate::postgres::{self, Connection, Row, Target, database, error_from, quote_ident};
+use crate::error::{ErrorKind, Result};
+use crate::postgres::{self, Connection, Target, database};
 
 /// A session that may make scratch databases. All of them are dropped by [`Workshop::close`]; where
 /// the process dies first, the next [`Workshop::open`] does it.
@@ -18,8 +17,6 @@ pub struct Workshop {
     names: Names,
     token: String,
     made: Vec<String>,
-    /// The roles that stood before; `None` on a server of somebody else, who may make roles too.
-    roles: Option<BTreeSet<String>>,
 }
 
 /// A database of a [`Workshop`].
@@ -36,9 +33,8 @@ const LOCK_CLASS: &str = "1684371044";
 
 impl Workshop {
     /// Opens a session on the server and sweeps what dead sessions of the project left.
-    /// `maintenance` is a database that is always there, such as `postgres`. On a server of devdb's
-    /// own (`is_ours`) the roles that scratch databases make go with them.
-    pub async fn open(maintenance: &Target, names: &Names, is_ours: bool) -> Result<Self> {
+    /// `maintenance` is a database that is always there, such as `postgres`.
+    pub async fn open(maintenance: &Target, names: &Names) -> Result<Self> {
         let mut connection = postgres::connect(maintenance).await?;
         sweep(&mut connection, names).await?;
         let token = format!(
@@ -55,12 +51,7 @@ impl Workshop {
                 &[&token],
             )
             .await?;
-        let roles = match is_ours {
-            true => Some(roles(&mut connection).await?),
-            false => None,
-        };
         Ok(Workshop {
-            roles,
             connection,
             names: names.clone(),
             token,
@@ -94,12 +85,6 @@ impl Workshop {
         for name in std::mem::take(&mut self.made) {
             database::drop(&mut self.connection, &name).await?;
         }
-        if let Some(before) = &self.roles {
-            for role in roles(&mut self.connection).await?.difference(before) {
-                let drop = format!("drop role {}", quote_ident(role));
-                self.connection.execute(&drop).await?;
-            }
-        }
         self.connection.close().await;
         Ok(())
     }
@@ -110,30 +95,10 @@ impl Workshop {
     }
 }
 
-/// All roles of the server, by name.
-async fn roles(connection: &mut Connection) -> Result<BTreeSet<String>> {
-    let rows = connection
-        .fetch("select rolname::text from pg_catalog.pg_roles", &[])
-        .await?;
-    rows.iter()
-        .map(|row| row.try_get(0).map_err(error_from))
-        .collect()
-}
-
 /// Drops the scratch databases of the project whose owner is dead.
 async fn sweep(connection: &mut Connection, names: &Names) -> Result<()> {
     let prefix = names.scratch_prefix();
-    let rows = connection
-        .fetch(
-            "select datname::text from pg_catalog.pg_database \
-             where pg_catalog.starts_with(datname::text, $1)",
-            &[&prefix],
-        )
-        .await?;
-    for row in rows {
-        let name: String = row
-            .try_get(0)
-            .map_err(|e| Error::failed(format!("pg_database: {e}")))?;
+    for name in database::beginning_with(connection, &prefix).await? {
         let token = name[prefix.len()..].split('_').next().unwrap_or_default();
         let key = format!("{LOCK_CLASS}, pg_catalog.hashtext($1)");
         let free = connection

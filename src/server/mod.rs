@@ -4,6 +4,7 @@
 //! remembers between commands is in `<state_dir>/server.json`; callers hold the project's lock.
 
 mod docker;
+mod ephemeral;
 mod local;
 mod port;
 mod ready;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+pub use self::ephemeral::Ephemeral;
 pub use self::spec::Drift;
 
 use crate::config::{Config, Port, ServerKind};

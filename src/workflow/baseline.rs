@@ -2,10 +2,10 @@
 //! a clone of the longest known beginning of the chain takes the place of replaying it.
 
 use crate::config::{ServerKind, Tool};
-use crate::databases::{self, BaselineKey, Scratch, Workshop};
+use crate::databases::{self, BaselineKey, Mark, Scratch, ServerWide, Workshop};
 use crate::error::{Named, Result};
 use crate::migrations::{Chain, MigrationTool};
-use crate::postgres::{Connection, Target};
+use crate::postgres::{Connection, Target, database};
 
 use super::{Context, provision, ready};
 
@@ -17,12 +17,16 @@ pub(super) struct Keys {
     keys: Vec<BaselineKey>,
     /// The ids of the migrations.
     ids: Vec<String>,
+    /// The number of the last migration that [speaks of databases](speaks_of); 0 for none.
+    last_about_databases: usize,
+    /// The number of the last one that speaks of anything server-wide.
+    last_about_server: usize,
 }
 
 impl Keys {
-    /// `None` for a tool that does not tell its migrations, for chains with several heads, for those
-    /// that [speak of databases](speaks_of_databases), and on a server of somebody else: what others do there at the same time cannot be told from what the
-    /// chain does to the server.
+    /// `None` for a tool that does not tell its migrations, for chains with several heads, and on
+    /// a server of somebody else: what others do there at the same time cannot be told from what
+    /// the chain does to the server.
     ///
     /// # Errors
     /// What reading the chain gives.
@@ -41,11 +45,6 @@ impl Keys {
         if chain.heads.len() != 1 || chain.problems.iter().any(|p| p.blocks) {
             return Ok(None);
         }
-        if speaks_of_databases(&chain)? {
-            let why = "migrations speak of databases by name: only a replay in the dev database itself is sure";
-            context.events.detail(why.to_owned());
-            return Ok(None);
-        }
         let version: Option<String> = on.fetch_value("select pg_catalog.version()", &[]).await?;
         let mut surroundings = version.unwrap_or_default();
         for (name, value) in &context.config().server.settings {
@@ -56,20 +55,33 @@ impl Keys {
             surroundings.push_str(&alembic.surroundings().unwrap_or_default());
         }
         let base = provision::key(context.config())?;
-        Ok(Some(Keys::new(
-            BaselineKey::before(&base, surroundings.as_bytes()),
-            &chain,
-        )))
+        let before = BaselineKey::before(&base, surroundings.as_bytes());
+        Keys::new(before, &chain).map(Some)
     }
 
-    fn new(before: BaselineKey, chain: &Chain) -> Self {
+    fn new(before: BaselineKey, chain: &Chain) -> Result<Self> {
         let mut keys = vec![before];
-        for migration in &chain.migrations {
+        let mut last_about_databases = 0;
+        let mut last_about_server = 0;
+        for (at, migration) in chain.migrations.iter().enumerate() {
             let last = keys[keys.len() - 1].clone();
             keys.push(last.after(&migration.id, &migration.checksum));
+            let file = &migration.file;
+            let text = std::fs::read(file).named(format_args!("cannot read {}", file.display()))?;
+            let text = String::from_utf8_lossy(&text);
+            if speaks_of(&text, &["database"]) {
+                last_about_databases = at + 1;
+            }
+            if speaks_of(&text, SERVER_WIDE) {
+                last_about_server = at + 1;
+            }
         }
-        let ids = chain.migrations.iter().map(|m| m.id.clone()).collect();
-        Keys { keys, ids }
+        Ok(Keys {
+            keys,
+            ids: chain.migrations.iter().map(|m| m.id.clone()).collect(),
+            last_about_databases,
+            last_about_server,
+        })
     }
 
     /// Those of the chain up to `to`.
@@ -78,6 +90,8 @@ impl Keys {
             let count = self.ids.iter().position(|id| id == to)? + 1;
             self.ids.truncate(count);
             self.keys.truncate(count + 1);
+            self.last_about_databases = self.last_about_databases.min(count);
+            self.last_about_server = self.last_about_server.min(count);
         }
         Some(self)
     }
@@ -86,66 +100,118 @@ impl Keys {
     pub(super) fn is_whole(&self, count: usize) -> bool {
         count == self.ids.len()
     }
-}
 
-/// Whether a migration alters, grants on or comments on a database: replayed under another name it
-/// would do that to the wrong one. Too many are found rather than too few.
-fn speaks_of_databases(chain: &Chain) -> Result<bool> {
-    for migration in &chain.migrations {
-        let file = &migration.file;
-        let text = std::fs::read(file).named(format_args!("cannot read {}", file.display()))?;
-        let text = String::from_utf8_lossy(&text).to_lowercase();
-        let mut last = "";
-        for word in text.split_whitespace() {
-            let before = last.ends_with("alter") || last.ends_with("on");
-            if before && word.trim_end_matches(|c: char| !c.is_alphanumeric()) == "database" {
-                return Ok(true);
-            }
-            last = word;
-        }
+    /// Whether what follows the first `count` migrations can be replayed under another name than
+    /// the dev database's.
+    pub(super) fn may_go_on_from(&self, count: usize) -> bool {
+        self.last_about_databases <= count
     }
-    Ok(false)
+
+    /// Whether that leaves the server as it is, too.
+    pub(super) fn stays_inside_from(&self, count: usize) -> bool {
+        self.last_about_server <= count
+    }
 }
 
-/// The name of the database to begin a replay with, and how many migrations it holds: the baseline
-/// of the longest known beginning, or the base.
+/// What is not one database's alone.
+const SERVER_WIDE: &[&str] = &[
+    "database",
+    "role",
+    "user",
+    "group",
+    "tablespace",
+    "system",
+    "subscription",
+    "parameter",
+];
+
+/// Whether a migration creates, alters, drops, grants on or comments on one of these `kinds`. Too
+/// many are found rather than too few.
+fn speaks_of(text: &str, kinds: &[&str]) -> bool {
+    let mut last = "";
+    for word in text.split_whitespace() {
+        let ends = |end: &&str| {
+            let from = last.len().saturating_sub(end.len());
+            let tail = last.get(from..);
+            tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+        };
+        let name = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+        if kinds.iter().any(|kind| name.eq_ignore_ascii_case(kind))
+            && ["create", "alter", "drop", "on"].iter().any(ends)
+        {
+            return true;
+        }
+        last = word;
+    }
+    false
+}
+
+/// Where a replay begins.
+pub(super) struct Start {
+    /// A baseline, or the base.
+    pub name: String,
+    /// How many migrations it holds.
+    pub count: usize,
+    /// What the server must have besides.
+    pub server: ServerWide,
+}
+
+/// The longest known beginning whose server-wide state is what the server has (`exactly`: and
+/// nothing more); else the base.
 pub(super) async fn start(
     context: &Context,
     on: &mut Connection,
     keys: Option<&Keys>,
-) -> Result<(String, usize)> {
+    server: &ServerWide,
+    exactly: bool,
+) -> Result<Start> {
     let names = context.names();
-    if let Some(keys) = keys
-        && let Some((count, name)) = databases::longest(on, &names, &keys.keys[1..]).await?
-    {
-        return Ok((name, count));
+    if let Some(keys) = keys {
+        let fits = |mark: &Mark| match exactly {
+            true => *server == mark.server,
+            false => server.contains(&mark.server),
+        };
+        if let Some(known) = databases::longest(on, &names, &keys.keys[1..], fits).await? {
+            return Ok(Start {
+                name: known.name,
+                count: known.count,
+                server: known.server,
+            });
+        }
     }
-    Ok((provision::base(context, on).await?, 0))
+    Ok(Start {
+        name: provision::base(context, on).await?,
+        count: 0,
+        server: ServerWide::default(),
+    })
 }
 
-/// Keeps `database`, which the whole chain was just replayed in, where a clone of it is all that a
-/// replay gives. `before` is what the server had besides, before the replay. Only speed is lost
-/// where it cannot be kept.
+/// What the server has besides its databases.
+pub(super) async fn server_wide(context: &Context, on: &mut Connection) -> Result<ServerWide> {
+    ServerWide::read(on, &context.names(), &context.config().database.name).await
+}
+
+/// Keeps `database`, which the whole chain was just replayed in, as a baseline, where a clone of
+/// it on a server like this one is all that a replay gives. Only speed is lost where it cannot be
+/// kept. Callers know that the replay began on a clean server, or on one that its start fits.
 pub(super) async fn keep(
     context: &Context,
     on: &mut Connection,
     keys: Option<&Keys>,
     database: &str,
-    before: &[String],
 ) {
     let Some(keys) = keys else { return };
-    let names = context.names();
     let kept = async {
         let (Some(key), Some(at)) = (keys.keys.last(), keys.ids.last()) else {
             return Ok(());
         };
-        let after = databases::beyond(on, &names, &context.config().database.name).await?;
-        if after != before || databases::has_more_than_a_clone(on, database).await? {
-            let why = "the migrations change more than their database: no baseline is kept";
+        let server = server_wide(context, on).await?;
+        if server.has_content() || databases::has_comment(on, database).await? {
+            let why = "the migrations make more than roles and settings besides their database: no baseline is kept";
             context.events.detail(why.to_owned());
             return Ok(());
         }
-        databases::keep(on, &names, key, at, database).await
+        databases::keep(on, &context.names(), &Mark::new(key, at, server), database).await
     };
     if let Err(error) = kept.await {
         context
@@ -162,28 +228,38 @@ pub(super) async fn scratch(
     purpose: &str,
     to: Option<&str>,
 ) -> Result<Scratch> {
-    let keys = Keys::of(context, tool, workshop.connection()).await?;
-    let keys = keys.and_then(|keys| keys.up_to(to));
-    let names = context.names();
-    let dev = &context.config().database.name;
-    let before = databases::beyond(workshop.connection(), &names, dev).await?;
-    let (start, count) = start(context, workshop.connection(), keys.as_ref()).await?;
-    let scratch = workshop.make(purpose, &start).await?;
-    if keys.as_ref().is_some_and(|keys| keys.is_whole(count)) {
+    let on = workshop.connection();
+    let keys = Keys::of(context, tool, on).await?;
+    let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
+        let base = provision::base(context, on).await?;
+        let scratch = workshop.make(purpose, &base).await?;
+        ready::apply(context, tool, &scratch.target, to).await?;
+        return Ok(scratch);
+    };
+    let server = server_wide(context, on).await?;
+    let start = start(context, on, Some(&keys), &server, false).await?;
+    if keys.is_whole(start.count) {
+        let scratch = workshop.make(purpose, &start.name).await?;
         context
             .events
-            .detail(format!("a clone of the baseline {start}"));
+            .detail(format!("a clone of the baseline {}", start.name));
         return Ok(scratch);
     }
-    ready::apply(context, tool, &scratch.target, to).await?;
-    keep(
-        context,
-        workshop.connection(),
-        keys.as_ref(),
-        &scratch.name,
-        &before,
-    )
-    .await;
+    let scratch = workshop.make(purpose, &start.name).await?;
+    if keys.may_go_on_from(start.count) {
+        ready::apply(context, tool, &scratch.target, to).await?;
+    } else {
+        // For the time of the replay it is what its migrations take it for.
+        let dev = context.dev(&scratch.target);
+        let on = workshop.connection();
+        database::rename(on, &scratch.name, &dev.database).await?;
+        let applied = ready::apply(context, tool, &dev, to).await;
+        database::rename(workshop.connection(), &dev.database, &scratch.name).await?;
+        applied?;
+    }
+    if server == start.server {
+        keep(context, workshop.connection(), Some(&keys), &scratch.name).await;
+    }
     Ok(scratch)
 }
 
@@ -213,4 +289,27 @@ pub async fn prune_baselines(context: &Context, keep: usize) -> Result<Vec<Strin
 async fn session(context: &Context) -> Result<Connection> {
     let maintenance: Target = context.server().await?.ensure_up(&context.events).await?;
     crate::postgres::connect(&maintenance).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_the_server_is_seen() {
+        for (text, database, server) in [
+            ("alter database app set timezone = 'UTC';", true, true),
+            ("grant connect\n ON DATABASE app to x", true, true),
+            ("op.execute(\"CREATE ROLE reader\")", false, true),
+            ("do $$ begin create user x; end $$", false, true),
+            (
+                "create table users (role text, database text)",
+                false,
+                false,
+            ),
+        ] {
+            assert_eq!(speaks_of(text, &["database"]), database, "{text}");
+            assert_eq!(speaks_of(text, SERVER_WIDE), server, "{text}");
+        }
+    }
 }

@@ -25,6 +25,13 @@ impl Context {
         &self.loaded.config
     }
 
+    /// The same with other settings.
+    pub(super) fn with_config(&self, config: Config) -> Context {
+        let mut context = self.clone();
+        context.loaded.config = config;
+        context
+    }
+
     pub(super) fn names(&self) -> Names {
         Names::new(&self.config().project, &self.config().database.name)
     }

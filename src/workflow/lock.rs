@@ -14,7 +14,21 @@ pub struct ProjectLock(#[expect(dead_code, reason = "held, not read")] File);
 impl ProjectLock {
     /// Waits for its turn; `command` is what others are told while they wait for this one.
     pub async fn acquire(project: &Project, command: &str, events: &Events) -> Result<Self> {
-        let path = project.state_dir.join("lock");
+        Self::acquire_file(project, "lock", command, events).await
+    }
+
+    /// The turn of those who [tidy up](super::tidy): they hold nobody else up.
+    pub async fn acquire_tidy(project: &Project, events: &Events) -> Result<Self> {
+        Self::acquire_file(project, "tidy.lock", "tidy", events).await
+    }
+
+    async fn acquire_file(
+        project: &Project,
+        file: &str,
+        command: &str,
+        events: &Events,
+    ) -> Result<Self> {
+        let path = project.state_dir.join(file);
         let what = format!("cannot lock {}", path.display());
         std::fs::create_dir_all(&project.state_dir).named(&what)?;
         let mut file = OpenOptions::new()

@@ -2,6 +2,7 @@
 //! gives plain data back.
 
 mod baseline;
+mod bench;
 mod compare;
 mod context;
 mod generate;
@@ -16,6 +17,8 @@ mod reset;
 mod server;
 mod stakes;
 mod status;
+mod tidy;
+mod verify;
 
 pub use baseline::{Baseline, baselines, prune_baselines};
 pub use compare::{
@@ -30,3 +33,4 @@ pub use renames::{Ask, Decisions};
 pub use reset::{Reset, ResetOptions, Undone, reset, undo};
 pub use server::{Left, Up, down, logs, psql, up, url, variables};
 pub use status::{HistoryEntry, Status, history, status};
+pub use tidy::{Tidied, tidy};

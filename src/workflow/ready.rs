@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::Target;
-use crate::databases;
+use crate::config::{ServerKind, Target};
+use crate::databases::ServerWide;
 use crate::error::Result;
 use crate::event::Events;
 use crate::migrations::{MigrationTool, Ran, Standing};
@@ -53,8 +53,8 @@ pub async fn ready(context: &Context) -> Result<Ready> {
     let maintenance = server.ensure_up(&context.events).await?;
     let (target, made) = provision::dev_database(context, &maintenance).await?;
     let ran = match made {
-        true => first_replay(context, tool.as_mut(), &target).await?,
-        false => bring_to_head(context, tool.as_mut(), &target).await?,
+        true => first_replay(context, tool.as_mut(), &target, None).await?,
+        false => bring_to_head(context, tool.as_mut(), &target, None).await?,
     };
     Ok(report(&target, &ran, false, started))
 }
@@ -90,7 +90,7 @@ async fn already(context: &Context) -> Option<Target> {
     standing.at_head().then_some(target)
 }
 
-/// Applies what is pending.
+/// Applies what is pending, up to `to`.
 ///
 /// # Errors
 /// `Migration`: what keeps the chain from running, or the migration that fails.
@@ -98,10 +98,11 @@ pub(super) async fn bring_to_head(
     context: &Context,
     tool: Option<&mut MigrationTool>,
     target: &Target,
+    to: Option<&str>,
 ) -> Result<Vec<Ran>> {
     match tool {
         Some(tool) => {
-            let ran = apply(context, tool, target, None).await?;
+            let ran = apply(context, tool, target, to).await?;
             context.keep_learned(tool);
             Ok(ran)
         }
@@ -114,22 +115,30 @@ pub(super) async fn bring_to_head(
     }
 }
 
-/// Applies the whole chain to a dev database that was made just now, and keeps what that gives as
+/// Applies the whole chain, or what of it leads `to`, to a dev database that was made just now, and keeps what that gives as
 /// a baseline.
 pub(super) async fn first_replay(
     context: &Context,
     tool: Option<&mut MigrationTool>,
     target: &Target,
+    to: Option<&str>,
 ) -> Result<Vec<Ran>> {
     let Some(tool) = tool else {
-        return bring_to_head(context, None, target).await;
+        return bring_to_head(context, None, target, None).await;
     };
     let mut on = postgres::connect(&target.with_database("postgres")).await?;
-    let (names, dev) = (context.names(), &context.config().database.name);
-    let before = databases::beyond(&mut on, &names, dev).await?;
-    let ran = bring_to_head(context, Some(tool), target).await?;
+    let is_clean = match context.config().server.kind {
+        ServerKind::Url => false,
+        _ => baseline::server_wide(context, &mut on).await? == ServerWide::default(),
+    };
+    let ran = bring_to_head(context, Some(tool), target, to).await?;
+    // Only now does an Alembic project tell all that its revisions depend on.
     let keys = Keys::of(context, tool, &mut on).await?;
-    baseline::keep(context, &mut on, keys.as_ref(), dev, &before).await;
+    let keys = keys.and_then(|keys| keys.up_to(to));
+    if is_clean {
+        let dev = &context.config().database.name;
+        baseline::keep(context, &mut on, keys.as_ref(), dev).await;
+    }
     on.close().await;
     Ok(ran)
 }

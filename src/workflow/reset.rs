@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::config::{ServerKind, Target};
-use crate::databases;
+use crate::databases::{self, ServerWide};
 use crate::error::{Error, Result};
 use crate::migrations::{MigrationTool, Ran};
 use crate::postgres::{self, Connection, database};
 use crate::server::{DataReset, Server};
 
 use super::Context;
-use super::baseline::{self, Keys};
+use super::baseline::{self, Keys, Start};
 use super::provision::{self, allow_databases};
 use super::ready::{bring_to_head, first_replay, tool_if_any};
+use super::verify::verify;
 
 /// What a reset did.
 #[derive(Debug, Serialize)]
@@ -27,6 +28,10 @@ pub struct Reset {
     pub from_baseline: usize,
     /// What was put aside, for people.
     pub aside: Option<String>,
+    /// Whether a full replay on another server gave the same.
+    pub verified: bool,
+    /// What two replays do not agree about: values that are drawn or read from the clock.
+    pub random: Vec<String>,
     /// Seconds.
     pub took: f64,
     #[serde(skip)]
@@ -52,15 +57,28 @@ pub struct Undone {
 pub async fn reset(context: &Context, options: &ResetOptions) -> Result<Reset> {
     let _lock = context.lock("reset").await?;
     let mut tool = tool_if_any(context)?;
-    if !options.full
-        && !options.adopt
-        && let Some(tool) = &mut tool
-        && let Some(reset) = short_way(context, tool).await?
-    {
-        return Ok(reset);
+    let mut reset = match &mut tool {
+        Some(tool) if !options.full && !options.adopt => {
+            short_way(context, tool, options.to.as_deref()).await?
+        }
+        _ => None,
+    };
+    if reset.is_none() {
+        let server = context.server().await?;
+        reset = Some(with_server(context, tool.as_mut(), &server, options).await?);
     }
-    let server = context.server().await?;
-    with_server(context, tool.as_mut(), &server, options).await
+    let Some(mut reset) = reset else {
+        return Err(Error::failed("nothing was reset"));
+    };
+    if options.verify {
+        let task = context
+            .events
+            .begin("replaying everything to compare", None);
+        reset.random = verify(context, &reset.target, options.to.as_deref()).await?;
+        reset.verified = true;
+        task.end("the same server-wide state, schema and rows");
+    }
+    Ok(reset)
 }
 
 /// How `devdb reset` goes about it.
@@ -70,14 +88,21 @@ pub struct ResetOptions {
     pub adopt: bool,
     /// Wipe the data directory and replay everything, whatever is known already.
     pub full: bool,
+    /// Stop after this migration.
+    pub to: Option<String>,
+    /// Replay everything once more on a server of its own, and compare.
+    pub verify: bool,
 }
 
 /// A clone of a baseline, where that gives what a wiped server and a replay would: on a server that
 /// holds nothing besides databases of devdb's. `None` where it does not, or is not known to.
-async fn short_way(context: &Context, tool: &mut MigrationTool) -> Result<Option<Reset>> {
+async fn short_way(
+    context: &Context,
+    tool: &mut MigrationTool,
+    to: Option<&str>,
+) -> Result<Option<Reset>> {
     let started = Instant::now();
     let config = context.config();
-    let names = context.names();
     let Some(maintenance) = Server::remembered(config) else {
         return Ok(None);
     };
@@ -93,53 +118,56 @@ async fn short_way(context: &Context, tool: &mut MigrationTool) -> Result<Option
     if !identifier.is_some_and(|id| Server::made_data(config, &id)) {
         return Ok(None);
     }
-    let besides = databases::beyond(&mut on, &names, &config.database.name).await?;
+    let keys = Keys::of(context, tool, &mut on).await?;
+    let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
+        return Ok(None);
+    };
+    let server = baseline::server_wide(context, &mut on).await?;
+    // A base that cannot be made from what stands here is made on a fresh server.
+    let Ok(start) = baseline::start(context, &mut on, Some(&keys), &server, true).await else {
+        return Ok(None);
+    };
+    let besides = server.differences(&start.server);
     if !besides.is_empty() {
         context.events.detail(format!(
-            "the long way: the server has more than a clone would take along: {}",
+            "the long way: the server has what no replay is known to make: {}",
             besides.join(", ")
         ));
         return Ok(None);
     }
-    let Some(keys) = Keys::of(context, tool, &mut on).await? else {
+    if !keys.may_go_on_from(start.count) {
+        let why = "the long way: migrations speak of databases by name, so they are replayed in the dev database itself";
+        context.events.detail(why.to_owned());
         return Ok(None);
-    };
-    // A base that cannot be made from what stands here is made on a fresh server.
-    let Ok((start, count)) = baseline::start(context, &mut on, Some(&keys)).await else {
-        return Ok(None);
-    };
-    let known = Some((&keys, count));
-    let ran = from_start(context, tool, &mut on, &start, known, &besides).await?;
+    }
+    let ran = from_start(context, tool, &mut on, &start, Some(&keys), to).await?;
     context.events.detail(format!(
-        "the short way: a clone of {start}, which holds {count} migrations"
+        "the short way: a clone of {}, which holds {} migrations",
+        start.name, start.count
     ));
     let mut reset = replace(context, &mut on, &maintenance, ran, started).await?;
-    reset.from_baseline = count;
+    reset.from_baseline = start.count;
     Ok(Some(reset))
 }
 
 /// Makes the database that will be the dev database, as a clone of `start` with everything after it
-/// replayed. `before` is what the server has besides its databases.
+/// replayed. With `keys`, the server is one that `start` fits, and what comes out is kept.
 async fn from_start(
     context: &Context,
     tool: &mut MigrationTool,
     on: &mut Connection,
-    start: &str,
-    known: Option<(&Keys, usize)>,
-    before: &[String],
+    start: &Start,
+    keys: Option<&Keys>,
+    to: Option<&str>,
 ) -> Result<Vec<Ran>> {
     let names = context.names();
-    databases::heal(on, &names).await?;
-    databases::clone_from(on, &names.fresh(), start).await?;
-    if let Some((keys, count)) = known
-        && keys.is_whole(count)
-    {
+    databases::begin_fresh(on, &names, &start.name).await?;
+    if keys.is_some_and(|keys| keys.is_whole(start.count)) {
         return Ok(Vec::new());
     }
     let fresh = on.target().with_database(names.fresh());
-    let ran = bring_to_head(context, Some(tool), &fresh).await?;
-    let keys = known.map(|(keys, _)| keys);
-    baseline::keep(context, on, keys, &names.fresh(), before).await;
+    let ran = bring_to_head(context, Some(tool), &fresh, to).await?;
+    baseline::keep(context, on, keys, &names.fresh()).await;
     Ok(ran)
 }
 
@@ -165,13 +193,19 @@ async fn replace(
 }
 
 /// A chain that cannot run is found before anything is put aside.
-async fn check_chain(context: &Context, tool: &mut MigrationTool) -> Result<()> {
+async fn check_chain(context: &Context, tool: &mut MigrationTool, to: Option<&str>) -> Result<()> {
     let dev = context.dev(&Server::placeholder(context.config()));
     let chain = tool
         .chain(&context.variables(&dev), &context.events)
         .await?;
     chain.ensure_sound()?;
-    chain.head().map(|_| ())
+    match to {
+        Some(to) if chain.get(to).is_none() => Err(Error::usage(format!(
+            "there is no migration {to} in the chain"
+        ))
+        .hint("`devdb history` lists them by their ids")),
+        _ => chain.head().map(|_| ()),
+    }
 }
 
 pub(super) async fn with_server(
@@ -181,8 +215,9 @@ pub(super) async fn with_server(
     options: &ResetOptions,
 ) -> Result<Reset> {
     let started = Instant::now();
+    let to = options.to.as_deref();
     if let Some(tool) = tool.as_deref_mut() {
-        check_chain(context, tool).await?;
+        check_chain(context, tool, to).await?;
     }
     tell_who_goes(context).await;
     match server.reset_data(&context.events, options.adopt).await? {
@@ -190,7 +225,7 @@ pub(super) async fn with_server(
             let (dev, _) = provision::dev_database(context, &target)
                 .await
                 .map_err(kept_aside)?;
-            let ran = first_replay(context, tool, &dev)
+            let ran = first_replay(context, tool, &dev, to)
                 .await
                 .map_err(kept_aside)?;
             server.finish_reset().await?;
@@ -200,7 +235,7 @@ pub(super) async fn with_server(
             context
                 .events
                 .detail(format!("{why}: the dev database alone is replaced"));
-            replace_database(context, tool, server, options.full, started).await
+            replace_database(context, tool, server, options, started).await
         }
     }
 }
@@ -221,6 +256,8 @@ fn report(target: Target, ran: Vec<Ran>, aside: Option<String>, started: Instant
         migrations: ran.len(),
         from_baseline: 0,
         aside,
+        verified: false,
+        random: Vec::new(),
         took: started.elapsed().as_secs_f64(),
         target,
         ran,
@@ -263,9 +300,10 @@ async fn replace_database(
     context: &Context,
     tool: Option<&mut MigrationTool>,
     server: &Server,
-    full: bool,
+    options: &ResetOptions,
     started: Instant,
 ) -> Result<Reset> {
+    let to = options.to.as_deref();
     let config = context.config();
     allow_databases(config, &format!("reset {}", config.database.name))?;
     let maintenance = server.ensure_up(&context.events).await?;
@@ -277,18 +315,24 @@ async fn replace_database(
     let on = &mut connection;
     let (ran, count) = match tool {
         Some(tool) => {
-            let keys = Keys::of(context, tool, on).await?.filter(|_| !full);
-            let (start, count) = baseline::start(context, on, keys.as_ref()).await?;
-            let known = keys.as_ref().map(|keys| (keys, count));
-            let before = databases::beyond(on, &names, &config.database.name).await?;
-            let ran = from_start(context, tool, on, &start, known, &before).await?;
-            (ran, count)
+            let keys = Keys::of(context, tool, on).await?;
+            let mut keys = keys
+                .and_then(|keys| keys.up_to(to))
+                .filter(|_| !options.full);
+            let mut server = ServerWide::default();
+            if keys.is_some() {
+                server = baseline::server_wide(context, on).await?;
+            }
+            let start = baseline::start(context, on, keys.as_ref(), &server, true).await?;
+            // What a server that is not clean makes of the chain is no baseline.
+            keys = keys.filter(|_| server == start.server);
+            let ran = from_start(context, tool, on, &start, keys.as_ref(), to).await?;
+            (ran, start.count)
         }
         None => {
             let base = provision::base(context, on).await?;
-            databases::heal(on, &names).await?;
-            databases::clone_from(on, &names.fresh(), &base).await?;
-            (bring_to_head(context, None, &maintenance).await?, 0)
+            databases::begin_fresh(on, &names, &base).await?;
+            (bring_to_head(context, None, &maintenance, None).await?, 0)
         }
     };
     let mut reset = replace(context, on, &maintenance, ran, started).await?;

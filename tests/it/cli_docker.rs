@@ -1,5 +1,6 @@
 //! The binary with a server of its own in Docker.
 
+use crate::support::docker::docker;
 use crate::support::project::Project;
 use crate::support::python;
 use crate::support::server::image;
@@ -116,15 +117,213 @@ fn a_reset_is_a_clone_where_that_is_the_same_as_a_replay() {
 }
 
 #[test]
-fn a_chain_that_changes_the_server_is_replayed_on_a_fresh_one() {
+fn a_chain_that_makes_a_role_is_cloned_where_the_server_has_just_that() {
     let project = sqlx_project("server_wide");
-    project.file("migrations/1_role.sql", "create role reader;\n");
+    project
+        .file(
+            "migrations/1_role.sql",
+            "create role reader password 'x';\n",
+        )
+        .file(
+            "migrations/2_notes.sql",
+            "create table notes (id int);\ngrant select on notes to reader;\n",
+        )
+        .file(
+            "schema.sql",
+            "create table notes (id int, body text);\ngrant select on notes to reader;\n",
+        );
+    let toml = format!("{}schema = \"schema.sql\"\n", project.read("devdb.toml"));
+    project.file("devdb.toml", &toml);
     let _gone = Gone(&project);
     project.devdb(&["ready"]).ok();
+    let reset = |arguments: &[&str]| {
+        let arguments = [&["reset", "--yes", "--json"], arguments].concat();
+        let reset = project.devdb(&arguments).ok().json();
+        let number = |name: &str| reset[name].as_u64().unwrap();
+        (number("from_baseline"), number("migrations"))
+    };
+    let psql = |sql: &str| project.devdb(&["psql", "-Atc", sql]).ok();
+    assert_eq!(reset(&["--verify"]), (2, 0));
+    // By hand, the server is no longer what the chain makes.
+    psql("alter role reader createdb");
+    assert_eq!(reset(&[]), (0, 2));
+    assert_eq!(reset(&[]), (2, 0));
+
+    // Against a known baseline, against one that wants a role which is there already, and against
+    // one that wants a role which is not.
+    project.devdb(&["generate", "body"]).ok();
+    for role in ["writer", "owner"] {
+        project.file(
+            &format!("migrations/90000101000000_{role}.sql"),
+            &format!("create role {role};\n"),
+        );
+        if role == "writer" {
+            project.devdb(&["ready"]).ok();
+        }
+        let none = project
+            .devdb(&["generate", "nothing", "--json"])
+            .ok()
+            .json();
+        assert_eq!(none["files"], serde_json::json!([]), "{none}");
+        project.devdb(&["drift", "--json"]).ok();
+        assert_eq!(psql("select count(*) from notes").stdout.trim(), "0");
+        if role == "writer" {
+            std::fs::remove_file(project.path("migrations/90000101000000_writer.sql")).unwrap();
+            reset(&["--full"]);
+        }
+    }
+    assert_eq!(
+        psql("select count(*) from pg_roles where rolname = 'owner'")
+            .stdout
+            .trim(),
+        "0"
+    );
+    let servers = docker(&["ps", "-a", "--format", "{{.Names}}"]).unwrap();
+    let folder = project.root().file_name().unwrap().to_string_lossy();
+    let folder = folder.replace('.', "").to_lowercase();
+    let ours = servers.lines().filter(|name| name.contains(&folder));
+    assert_eq!(ours.count(), 1, "no other server is left: {servers}");
+}
+
+#[test]
+fn a_reset_is_verified_against_a_full_replay() {
+    let project = sqlx_project("verify");
+    project.file(
+        "migrations/1_notes.sql",
+        "create table notes (id int, body text, drawn uuid default gen_random_uuid());\ninsert into notes values (1, 'a');\n",
+    );
+    project.file("migrations/2_more.sql", "create table more ();\n");
+    let _gone = Gone(&project);
+    project.devdb(&["ready"]).ok();
+    let reset = project.devdb(&["reset", "--yes", "--verify", "--json"]);
+    let reset = reset.ok().json();
+    assert_eq!(reset["verified"], true);
+    assert_eq!(
+        reset["random"],
+        serde_json::json!(["table public.notes: the values of drawn"])
+    );
+    let reset = project.devdb(&["reset", "--yes", "--verify", "--to", "1", "--json"]);
+    assert_eq!(reset.ok().json()["from_baseline"], 0);
+    let status = project.devdb(&["status", "--json"]).ok().json();
+    assert_eq!(status["database"]["pending"], serde_json::json!(["2 more"]));
+    let wrong = project.devdb(&["reset", "--yes", "--to", "7"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.contains("there is no migration 7"),
+        "{}",
+        wrong.stderr
+    );
+
+    // A baseline that somebody tampered with is found out.
+    project.devdb(&["reset", "--yes"]).ok();
+    project.devdb(&["tidy"]).ok();
     let list = project.devdb(&["baseline", "list", "--json"]).ok().json();
-    assert_eq!(list, serde_json::json!([]));
+    for baseline in list.as_array().unwrap() {
+        let name = baseline["name"].as_str().unwrap();
+        let allow = |allow: bool| format!("alter database \"{name}\" allow_connections {allow}");
+        project
+            .devdb(&[
+                "psql",
+                "-c",
+                &allow(true),
+                "-c",
+                &format!("\\c {name}"),
+                "-c",
+                "insert into notes values (2, 'b')",
+            ])
+            .ok();
+        project.devdb(&["psql", "-c", &allow(false)]).ok();
+    }
+    project
+        .devdb(&["psql", "-c", "create table by_hand ()"])
+        .ok();
+    // The spare is a clone of the baseline as it was.
+    project.devdb(&["reset", "--yes", "--verify"]).ok();
+    let reset = project.devdb(&["reset", "--yes", "--verify"]);
+    assert_eq!(reset.code, 3, "{}", reset.stderr);
+    assert!(
+        reset
+            .stderr
+            .contains("table public.notes: the number of rows"),
+        "{}",
+        reset.stderr
+    );
+    project
+        .devdb(&["reset", "--yes", "--full", "--verify"])
+        .ok();
+}
+
+#[test]
+fn a_spare_makes_the_next_reset_a_rename() {
+    let project = sqlx_project("spare");
+    project.file("migrations/1_notes.sql", "create table notes (id int);\n");
+    let _gone = Gone(&project);
+    let oid = |name: &str| {
+        let sql = format!("select oid from pg_database where datname like '%{name}%'");
+        project.devdb(&["psql", "-Atc", &sql]).ok().stdout
+    };
+    project.devdb(&["ready"]).ok();
+    let tidied = project.devdb(&["tidy", "--json"]).ok().json();
+    assert!(tidied["spare_of"].is_string(), "{tidied}");
+    let spare = oid("_spare_");
+    assert_eq!(spare.lines().count(), 1);
     let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
-    assert_eq!(reset["migrations"], 1);
+    let dev = format!(
+        "select oid from pg_database where datname = '{}'",
+        reset["database"].as_str().unwrap()
+    );
+    assert_eq!(project.devdb(&["psql", "-Atc", &dev]).ok().stdout, spare);
+    // The chain grew: the spare is of what it is now. Two resets leave something to drop.
+    project.devdb(&["reset", "--yes"]).ok();
+    project.file("migrations/2_more.sql", "create table more ();\n");
+    project.devdb(&["tidy"]).ok();
+    assert_eq!(oid("_trash_"), "");
+    let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
+    assert_eq!(reset["from_baseline"], 2);
+    // Without one, where that is configured.
+    let toml = format!("{}[database]\nspare = false\n", project.read("devdb.toml"));
+    project.file("devdb.toml", &toml);
+    let tidied = project.devdb(&["tidy", "--json"]).ok().json();
+    assert!(tidied["spare_of"].is_null());
+    assert_eq!(oid("_spare_"), "");
+}
+
+#[test]
+fn a_client_that_comes_back_at_once_does_not_stop_a_reset() {
+    let project = sqlx_project("clients");
+    project.file("migrations/1_notes.sql", "create table notes (id int);\n");
+    let _gone = Gone(&project);
+    project.devdb(&["ready"]).ok();
+    let url = project.command(&["url"]).output().unwrap().stdout;
+    let url = String::from_utf8(url).unwrap();
+    let target = devdb::postgres::Target::parse(url.trim()).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let came = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                runtime.block_on(async {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let Ok(mut client) = devdb::postgres::connect(&target).await else {
+                            continue;
+                        };
+                        came.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let _ = client.execute("select pg_sleep(1)").await;
+                    }
+                });
+            });
+        }
+        let runs: Vec<_> = (0..5).map(|_| project.devdb(&["reset", "--yes"])).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for run in runs {
+            run.ok();
+        }
+    });
+    assert!(came.into_inner() > 20);
 }
 
 #[test]
@@ -223,13 +422,17 @@ fn a_chain_that_speaks_of_its_database_is_replayed_in_the_dev_database() {
     let project = sqlx_project("by_name");
     project.file(
         "devdb.toml",
-        &format!("{}[database]\nname = \"app\"\n", project.read("devdb.toml")),
+        &format!(
+            "{}schema = \"schema.sql\"\n[database]\nname = \"app\"\n",
+            project.read("devdb.toml")
+        ),
     );
     project
         .file(
             "migrations/1_zone.sql",
             "alter database app set timezone = 'Asia/Tokyo';\n",
         )
+        .file("schema.sql", "create table more ();\n")
         .file("migrations/2_more.sql", "create table more ();\n");
     let _gone = Gone(&project);
     let zone = || {
@@ -244,6 +447,21 @@ fn a_chain_that_speaks_of_its_database_is_replayed_in_the_dev_database() {
     assert_eq!(zone(), "Asia/Tokyo");
     project.devdb(&["reset", "--yes"]).ok();
     assert_eq!(zone(), "Asia/Tokyo");
-    let list = project.devdb(&["baseline", "list", "--json"]).ok().json();
-    assert_eq!(list, serde_json::json!([]));
+    let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
+    assert_eq!(
+        (&reset["from_baseline"], zone().as_str()),
+        (&2.into(), "Asia/Tokyo")
+    );
+
+    // Where it is not replayed yet, `generate` must not touch the dev database's settings.
+    project
+        .file(
+            "migrations/3_zone.sql",
+            "alter database app set timezone = 'Asia/Seoul';\n",
+        )
+        .file("schema.sql", "create table more (id int);\n");
+    project.devdb(&["generate", "id"]).ok();
+    assert_eq!(zone(), "Asia/Tokyo");
+    project.devdb(&["reset", "--yes", "--verify"]).ok();
+    assert_eq!(zone(), "Asia/Seoul");
 }

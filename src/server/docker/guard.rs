@@ -141,8 +141,12 @@ impl Docker {
         source.starts_with('/').then(|| PathBuf::from(source))
     }
 
-    /// Where the engine does not tell, the answer is yes.
+    /// Where the engine does not tell, the answer is yes. What a container was started for counts
+    /// beside what runs in it: in its first moments it runs neither.
     async fn runs_postgres(&self, container: &ContainerSummary) -> bool {
+        if container.command.as_deref().is_some_and(is_postgres) {
+            return true;
+        }
         let id = container.id.as_deref().unwrap_or_default();
         match self.docker.top_processes(id, None::<TopOptions>).await {
             Ok(top) => top
@@ -169,10 +173,9 @@ fn is_postgres(command: &str) -> bool {
     let mut names = command
         .split_whitespace()
         .map(|word| word.rsplit('/').next().unwrap_or_default());
-    match names.next().map(|name| name.trim_end_matches(':')) {
-        Some("postgres" | "postmaster") => true,
-        _ => names.any(|name| name == "docker-entrypoint.sh") && names.next() == Some("postgres"),
-    }
+    let first = names.clone().next().map(|name| name.trim_end_matches(':'));
+    matches!(first, Some("postgres" | "postmaster"))
+        || (names.any(|name| name == "docker-entrypoint.sh") && names.next() == Some("postgres"))
 }
 
 fn overlap(mount: &Path, folder: &Path) -> Option<Overlap> {
@@ -242,6 +245,7 @@ mod tests {
             "postgres: checkpointer",
             "/usr/bin/postgres -D /x",
             "/bin/bash /usr/local/bin/docker-entrypoint.sh postgres",
+            "docker-entrypoint.sh postgres -c fsync=off",
         ] {
             assert!(is_postgres(yes), "{yes}");
         }

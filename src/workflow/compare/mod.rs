@@ -10,7 +10,7 @@ mod tables;
 
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -19,11 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::postgres;
 use crate::schema::{self, Change, HazardKind, Kind, Plan, Schema, What};
 
-use crate::server::Server;
-
+use super::bench::{Bench, session};
 use super::proof::{self, Moment, Survivors};
 use super::renames::{self, Decisions, Settled, undecided};
-use super::{Context, provision, stakes};
+use super::{Context, stakes};
 
 pub use drift::{Drift, drift, keep_drift};
 pub use filter::Filter;
@@ -94,45 +93,62 @@ pub async fn diff(
 
 /// Where sides are read: makes scratch databases when the first one is needed.
 pub(super) struct Desk<'a> {
-    context: &'a Context,
-    workshop: Option<Workshop>,
+    /// Of the project's own server, where the dev database is.
+    home: &'a Context,
+    bench: Option<Bench>,
+    /// Where earlier sides stand, before a replay needed a server of its own.
+    before: Vec<Bench>,
     made: usize,
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(context: &'a Context) -> Self {
+    pub(super) fn new(home: &'a Context) -> Self {
         Desk {
-            context,
-            workshop: None,
+            home,
+            bench: None,
+            before: Vec::new(),
             made: 0,
         }
     }
 
-    async fn workshop(&mut self) -> Result<&mut Workshop> {
-        if self.workshop.is_none() {
-            let server = self.context.server().await?;
-            let maintenance = server.ensure_up(&self.context.events).await?;
-            provision::allow_databases(self.context.config(), "create scratch databases")?;
-            self.workshop =
-                Some(Workshop::open(&maintenance, &self.context.names(), server.is_ours()).await?);
+    async fn bench(&mut self) -> Result<&mut Bench> {
+        if self.bench.is_none() {
+            self.bench = Some(Bench::on_projects_server(self.home).await?);
         }
-        self.workshop
-            .as_mut()
-            .ok_or_else(|| Error::failed("no workshop"))
+        self.bench.as_mut().ok_or_else(|| Error::failed("no bench"))
+    }
+
+    async fn workshop(&mut self) -> Result<&mut Workshop> {
+        Ok(&mut self.bench().await?.workshop)
+    }
+
+    /// From here on, scratch databases stand where the chain can be replayed.
+    async fn bench_for_replay(&mut self, to: Option<&str>) -> Result<&mut Bench> {
+        let present = self.bench().await?;
+        if !present.is_own() && present.why_not_here(to).await?.is_some() {
+            self.go_to_own_server().await?;
+        }
+        self.bench().await
+    }
+
+    /// From here on, scratch databases stand on a server that no migration has changed.
+    async fn bench_as_clean(&mut self) -> Result<()> {
+        let present = self.bench().await?;
+        match present.is_own() || present.is_clean().await? {
+            true => Ok(()),
+            false => self.go_to_own_server().await,
+        }
+    }
+
+    async fn go_to_own_server(&mut self) -> Result<()> {
+        let own = Bench::on_own_server(self.home).await?;
+        self.before.extend(self.bench.replace(own));
+        Ok(())
     }
 
     /// Whether there is a server to prove on; none is started for that alone.
     async fn has_server(&self) -> bool {
-        if self.workshop.is_some() {
-            return true;
-        }
-        match Server::remembered(self.context.config()) {
-            Some(target) => {
-                let session = postgres::connect_within(&target, Duration::from_millis(500)).await;
-                session.is_ok()
-            }
-            None => false,
-        }
+        self.bench.is_some() || session(self.home).await.is_some()
     }
 
     /// A purpose that no scratch database of this desk has yet.
@@ -142,10 +158,10 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) async fn close(self) -> Result<()> {
-        match self.workshop {
-            Some(workshop) => workshop.close().await,
-            None => Ok(()),
+        for bench in self.before.into_iter().chain(self.bench) {
+            bench.close().await?;
         }
+        Ok(())
     }
 
     async fn difference(
@@ -230,7 +246,7 @@ impl<'a> Desk<'a> {
             return Ok(Settled::nothing(a));
         }
         let purpose = self.purpose();
-        let context = self.context;
+        let context = self.home;
         let scratch = self.workshop().await?.make(&purpose, "template0").await?;
         let mut connection = postgres::connect(&scratch.target).await?;
         let result = async {
@@ -253,10 +269,7 @@ impl<'a> Desk<'a> {
         settled: &Settled<'_>,
         plan: &Plan,
     ) -> Result<()> {
-        let task = self
-            .context
-            .events
-            .begin("proving the plan on a clone", None);
+        let task = self.home.events.begin("proving the plan on a clone", None);
         let survivors = Survivors::of(&settled.done, &settled.after, b, plan);
         match self.prove_with(a, b, plan, Some(&survivors)).await {
             Ok(()) => task.end("it leads to the wanted schema, and rows stay"),

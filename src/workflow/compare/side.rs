@@ -99,7 +99,7 @@ impl Desk<'_> {
     /// The schema of a side, without the migration tool's own table.
     pub(in crate::workflow) async fn read(&mut self, side: &Side) -> Result<Schema> {
         let place = self.place(side).await?;
-        read_at(&place, own_table(self.context)?.as_deref()).await
+        read_at(&place, own_table(self.home)?.as_deref()).await
     }
 
     /// Both schemas, read at the same time where both stand.
@@ -110,7 +110,7 @@ impl Desk<'_> {
 
     /// Reads two databases at the same time.
     pub(super) async fn read_at_once(&self, a: Target, b: Target) -> Result<(Schema, Schema)> {
-        let table = own_table(self.context)?;
+        let table = own_table(self.home)?;
         let other = table.clone();
         let other = tokio::spawn(async move { read_at(&b, other.as_deref()).await });
         let a = read_at(&a, table.as_deref()).await;
@@ -124,26 +124,26 @@ impl Desk<'_> {
     pub(super) async fn place(&mut self, side: &Side) -> Result<Target> {
         match side {
             Side::Dev => {
-                let server = self.context.server().await?;
-                let maintenance = server.ensure_up(&self.context.events).await?;
-                Ok(provision::dev_database(self.context, &maintenance).await?.0)
+                let server = self.home.server().await?;
+                let maintenance = server.ensure_up(&self.home.events).await?;
+                Ok(provision::dev_database(self.home, &maintenance).await?.0)
             }
             Side::Url(target) => Ok(target.clone()),
             Side::Baseline { to } => {
                 let purpose = self.purpose();
-                let mut tool = self.context.tool()?;
-                let context = self.context;
-                let workshop = self.workshop().await?;
+                let mut tool = self.home.tool()?;
                 let to = to.as_deref();
+                let bench = self.bench_for_replay(to).await?;
+                let (context, workshop) = (&bench.context, &mut bench.workshop);
                 let scratch = baseline::scratch(context, workshop, &mut tool, &purpose, to).await?;
                 Ok(scratch.target)
             }
-            Side::Wanted if self.context.migrations()?.tool == Tool::Alembic => {
+            Side::Wanted if self.home.migrations()?.tool == Tool::Alembic => {
                 let scratch = self.clone_of_base().await?;
-                let variables = self.context.variables(&scratch.target);
-                let mut tool = self.context.tool()?;
+                let variables = self.home.variables(&scratch.target);
+                let mut tool = self.home.tool()?;
                 if let MigrationTool::Alembic(alembic) = &mut tool {
-                    let events = &self.context.events;
+                    let events = &self.home.events;
                     alembic
                         .create_all(&scratch.target, &variables, events)
                         .await?;
@@ -164,7 +164,7 @@ impl Desk<'_> {
                 revision,
                 path: Some(path),
             } => {
-                let checkout = git::checkout(&self.context.config().project.root, revision)?;
+                let checkout = git::checkout(&self.home.config().project.root, revision)?;
                 let files = schema_files(Some(&checkout.path(path)?))?;
                 let scratch = self.clone_of_base().await?;
                 load(&scratch, &files).await
@@ -179,29 +179,30 @@ impl Desk<'_> {
 
     /// The chain as of a commit, replayed from the present base.
     async fn chain_as_of(&mut self, revision: &str) -> Result<Target> {
-        let root = &self.context.config().project.root;
+        let root = &self.home.config().project.root;
         let checkout = git::checkout(root, revision)?;
-        let mut migrations = self.context.migrations()?.clone();
+        let mut migrations = self.home.migrations()?.clone();
         migrations.dir = checkout.moved(&migrations.dir)?;
+        // Another chain than the dev database's makes other roles, or the same once more.
+        self.bench_as_clean().await?;
         let scratch = self.clone_of_base().await?;
-        let virtual_env = self.context.loaded.virtual_env.as_deref();
+        let virtual_env = self.home.loaded.virtual_env.as_deref();
         let mut tool = MigrationTool::open(&migrations, virtual_env)?;
-        ready::apply(self.context, &mut tool, &scratch.target, None).await?;
+        ready::apply(self.home, &mut tool, &scratch.target, None).await?;
         Ok(scratch.target)
     }
 
     /// What stands there before the first migration.
     pub(super) async fn base(&mut self) -> Result<Schema> {
         let scratch = self.clone_of_base().await?;
-        read_at(&scratch.target, own_table(self.context)?.as_deref()).await
+        read_at(&scratch.target, own_table(self.home)?.as_deref()).await
     }
 
     async fn clone_of_base(&mut self) -> Result<Scratch> {
         let purpose = self.purpose();
-        let context = self.context;
-        let workshop = self.workshop().await?;
-        let base = provision::base(context, workshop.connection()).await?;
-        workshop.make(&purpose, &base).await
+        let bench = self.bench().await?;
+        let base = provision::base(&bench.context, bench.workshop.connection()).await?;
+        bench.workshop.make(&purpose, &base).await
     }
 
     async fn empty(&mut self) -> Result<Scratch> {
@@ -210,7 +211,7 @@ impl Desk<'_> {
     }
 
     fn wanted_files(&self) -> Result<Vec<PathBuf>> {
-        let migrations = self.context.migrations()?;
+        let migrations = self.home.migrations()?;
         match migrations.tool {
             Tool::Sqlx => schema_files(migrations.schema.as_deref()),
             other => Err(Error::usage(format!(

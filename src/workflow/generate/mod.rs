@@ -19,6 +19,7 @@ use crate::migrations::MigrationTool;
 use crate::postgres;
 use crate::schema::HazardKind;
 
+use super::bench::Bench;
 use super::renames::Decisions;
 use super::{Context, baseline, provision};
 
@@ -101,16 +102,15 @@ pub async fn generate(
         ))
         .hint("leave them out; `devdb diff` takes them for any two databases"));
     }
-    let server = context.server().await?;
-    let maintenance = server.ensure_up(&context.events).await?;
-    provision::allow_databases(context.config(), "create scratch databases")?;
-    let mut workshop = Workshop::open(&maintenance, &context.names(), server.is_ours()).await?;
+    let mut bench = Bench::for_replay(context, None).await?;
+    let there = &bench.context;
+    let workshop = &mut bench.workshop;
     let result = match migrations.tool {
-        Tool::Sqlx => sqlx::generate(context, &mut workshop, message, options).await,
-        Tool::Alembic => alembic::generate(context, &mut workshop, message, options).await,
-        Tool::Command => command::generate(context, &mut workshop, message, options).await,
+        Tool::Sqlx => sqlx::generate(there, context, workshop, message, options).await,
+        Tool::Alembic => alembic::generate(there, workshop, message, options).await,
+        Tool::Command => command::generate(there, workshop, message, options).await,
     };
-    let closed = workshop.close().await;
+    let closed = bench.close().await;
     let mut generated = result?;
     closed?;
     generated.started = Some(started);
@@ -123,19 +123,7 @@ async fn at_head(
     workshop: &mut Workshop,
     tool: &mut MigrationTool,
 ) -> Result<Scratch> {
-    let scratch = baseline::scratch(context, workshop, tool, "head", None).await;
-    scratch.map_err(|error| {
-        // 42710 duplicate_object, for roles: the dev database's own replay made it already.
-        let role = error
-            .postgres()
-            .is_some_and(|p| p.code == "42710" && p.message.starts_with("role "));
-        match role {
-            true => error.hint(
-                "roles belong to the whole server, where the dev database made this one already: make it only where it is missing (a `do` block that looks into pg_roles)",
-            ),
-            false => error,
-        }
-    })
+    baseline::scratch(context, workshop, tool, "head", None).await
 }
 
 /// A scratch database with what stands in the dev database before the first migration.

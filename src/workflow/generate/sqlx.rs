@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
 use crate::migrations::sqlx::{FileBody, Sqlx};
 use crate::schema::{self, HazardKind, Plan, Schema, Transaction};
+use crate::server::Server;
 
 use super::super::compare::{deny, lines, read_project};
 use super::super::proof::{self, Fingerprints, Moment, Survivors};
@@ -17,8 +18,10 @@ use super::super::renames::{self, Decisions, Settled, undecided};
 use super::super::{Context, provision, ready, stakes};
 use super::{GenerateOptions, Generated, at_head, from_base, in_session, unproved};
 
+/// `home` is the project's own server, where the dev database is.
 pub async fn generate(
     context: &Context,
+    home: &Context,
     workshop: &mut Workshop,
     message: &str,
     options: &GenerateOptions,
@@ -51,9 +54,10 @@ pub async fn generate(
     }
     // What this developer's database has is at stake here, and no business of the file's. It need
     // not be there.
-    let dev = context.dev(workshop.connection().target());
     let mut counted = plan.clone();
-    let _ = stakes::count(&dev, &renames.done, &mut counted).await;
+    if let Some(maintenance) = Server::remembered(home.config()) {
+        let _ = stakes::count(&home.dev(&maintenance), &renames.done, &mut counted).await;
+    }
     generated.changes = renames.done.iter().map(|r| format!("~ {r}")).collect();
     generated
         .changes

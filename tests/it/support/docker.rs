@@ -94,6 +94,7 @@ impl TestProject {
                     password: "p%s/ '\"x".into(),
                     extensions: Vec::new(),
                     before: Vec::new(),
+                    spare: true,
                 },
                 migrations: None,
                 env: Vec::new(),

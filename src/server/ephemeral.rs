@@ -1,0 +1,139 @@
+//! A server of its own for one command: made like the project's, gone with its owner.
+//!
+//! It is the server of a project that lives in `<state_dir>/ephemeral/<token>`, where its owner
+//! holds a lock. Whoever can take the lock knows that the owner is dead, and removes what it left.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::Server;
+use crate::config::{Config, Data, Port, ServerKind};
+use crate::error::{Error, Named, Result};
+use crate::event::Events;
+use crate::postgres::Target;
+
+/// A running one. [`Ephemeral::close`] removes it; where the process dies first, the next
+/// [`Ephemeral::start`] does.
+pub struct Ephemeral {
+    /// The settings that it was made from: another project's, with the same root.
+    pub config: Config,
+    /// Its maintenance database.
+    pub target: Target,
+    server: Server,
+    folder: PathBuf,
+    _lock: File,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+impl Ephemeral {
+    /// Starts one like `server`, the project's own, with its data in memory where that can be.
+    ///
+    /// # Errors
+    /// `Server` where the project's server is somebody else's, or none can be started.
+    pub async fn start(config: &Config, server: &Server, events: &Events) -> Result<Self> {
+        let kind = match server.kind() {
+            "docker" => ServerKind::Docker,
+            "local" => ServerKind::Local,
+            _ => {
+                return Err(Error::server(
+                    "a server of its own is needed, and the project's is given by URL: devdb does not know how to make another one like it",
+                ));
+            }
+        };
+        let all = config.project.state_dir.join("ephemeral");
+        sweep(config, &all, events).await;
+        let token = format!(
+            "{}x{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let folder = all.join(&token);
+        let lock = lock(&folder)?.ok_or_else(|| {
+            Error::failed(format!("{} is in use by another process", folder.display()))
+        })?;
+        let config = derived(config, &folder, &token, kind);
+        let task = events.begin("starting a server for this command alone", None);
+        let silent = Events::silent();
+        let server = Server::open(&config, &silent).await?;
+        let up = server.ensure_up(&silent).await;
+        let target = match up {
+            Ok(target) => target,
+            Err(error) => {
+                let _ = server.remove(&silent, true).await;
+                let _ = std::fs::remove_dir_all(&folder);
+                return Err(error);
+            }
+        };
+        task.end("");
+        Ok(Ephemeral {
+            config,
+            target,
+            server,
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// Removes it with everything in it.
+    pub async fn close(self) -> Result<()> {
+        self.server.remove(&Events::silent(), true).await?;
+        let what = format!("cannot remove {}", self.folder.display());
+        std::fs::remove_dir_all(&self.folder).named(what)
+    }
+}
+
+fn derived(config: &Config, folder: &Path, token: &str, kind: ServerKind) -> Config {
+    let mut config = config.clone();
+    config.project.id = format!("{}-{token}", config.project.id);
+    config.project.state_dir = folder.to_owned();
+    config.server.kind = kind;
+    config.server.data = Data::Tmpfs;
+    config.server.port = Port::Auto;
+    config
+}
+
+/// `None` where somebody else holds it.
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let what = format!("cannot lock {}", folder.display());
+    std::fs::create_dir_all(folder).named(&what)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join("owner"))
+        .named(&what)?;
+    match file.try_lock() {
+        Ok(()) => {
+            std::fs::write(folder.join("owner"), std::process::id().to_string()).named(&what)?;
+            Ok(Some(file))
+        }
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error).named(&what),
+    }
+}
+
+/// Removes those whose owner is dead. What cannot be removed now is tried again next time.
+async fn sweep(config: &Config, all: &Path, events: &Events) {
+    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        let Ok(Some(_lock)) = lock(&folder) else {
+            continue;
+        };
+        let token = entry.file_name().to_string_lossy().into_owned();
+        let removed = async {
+            for kind in [ServerKind::Docker, ServerKind::Local] {
+                let config = derived(config, &folder, &token, kind);
+                if let Ok(server) = Server::open(&config, &Events::silent()).await {
+                    server.remove(&Events::silent(), true).await?;
+                }
+            }
+            std::fs::remove_dir_all(&folder).named(format!("cannot remove {}", folder.display()))
+        };
+        if let Err(error) = removed.await {
+            events.detail(format!("a server of a command that died is left: {error}"));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Where a command makes its scratch databases: on the project's server, or, where that is not
+//! clean enough for a replay, on a server of its own that goes with the command.
+
+use crate::config::ServerKind;
+use crate::databases::{ServerWide, Workshop};
+use crate::error::Result;
+use crate::postgres;
+use crate::server::{Ephemeral, Server};
+
+use super::baseline::{self, Keys};
+use super::{Context, provision};
+
+/// An open one. What is done there is done with its own `context`.
+pub(super) struct Bench {
+    pub context: Context,
+    pub workshop: Workshop,
+    own: Option<Ephemeral>,
+}
+
+impl Bench {
+    /// On the project's server, which is started where it does not run.
+    ///
+    /// # Errors
+    /// `Server` where none can be had; `Refused` on one that is not devdb's to change.
+    pub async fn on_projects_server(context: &Context) -> Result<Self> {
+        let server = context.server().await?;
+        let maintenance = server.ensure_up(&context.events).await?;
+        provision::allow_databases(context.config(), "create scratch databases")?;
+        let names = context.names();
+        Ok(Bench {
+            workshop: Workshop::open(&maintenance, &names).await?,
+            context: context.clone(),
+            own: None,
+        })
+    }
+
+    /// Where the chain, up to `to`, can be replayed as on a clean server.
+    ///
+    /// # Errors
+    /// As [`Bench::on_projects_server`].
+    pub async fn for_replay(context: &Context, to: Option<&str>) -> Result<Self> {
+        let mut bench = Self::on_projects_server(context).await?;
+        let Some(why) = bench.why_not_here(to).await? else {
+            return Ok(bench);
+        };
+        context
+            .events
+            .detail(format!("the replay gets a server of its own: {why}"));
+        bench.close().await?;
+        Self::on_own_server(context).await
+    }
+
+    /// On a server of its own.
+    ///
+    /// # Errors
+    /// `Server` where the project's is given by URL.
+    pub async fn on_own_server(context: &Context) -> Result<Self> {
+        let server = context.server().await?;
+        let own = Ephemeral::start(context.config(), &server, &context.events).await?;
+        let context = context.with_config(own.config.clone());
+        let workshop = Workshop::open(&own.target, &context.names()).await?;
+        Ok(Bench {
+            context,
+            workshop,
+            own: Some(own),
+        })
+    }
+
+    /// Whether its server is its own.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Whether its server has nothing besides databases of devdb's; one that is somebody else's is
+    /// as clean as can be had.
+    pub async fn is_clean(&mut self) -> Result<bool> {
+        if self.context.config().server.kind == ServerKind::Url {
+            return Ok(true);
+        }
+        let there = baseline::server_wide(&self.context, self.workshop.connection()).await?;
+        Ok(there == ServerWide::default())
+    }
+
+    /// Why a replay here would not be one on a clean server.
+    pub async fn why_not_here(&mut self, to: Option<&str>) -> Result<Option<String>> {
+        let context = &self.context;
+        let on = self.workshop.connection();
+        if context.config().server.kind == ServerKind::Url || context.config().migrations.is_none()
+        {
+            return Ok(None);
+        }
+        let mut tool = context.tool()?;
+        let keys = Keys::of(context, &mut tool, on).await?;
+        context.keep_learned(&tool);
+        let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
+            return Ok(None);
+        };
+        let server = baseline::server_wide(context, on).await?;
+        let start = baseline::start(context, on, Some(&keys), &server, false).await?;
+        if keys.is_whole(start.count) {
+            return Ok(None);
+        }
+        if !keys.stays_inside_from(start.count) {
+            return Ok(Some(
+                "its migrations are about more than one database".into(),
+            ));
+        }
+        let besides = server.differences(&start.server);
+        Ok((!besides.is_empty()).then(|| {
+            format!(
+                "this one has what no migration made: {}",
+                besides.join(", ")
+            )
+        }))
+    }
+
+    /// Drops what was made; a server of its own goes with it.
+    pub async fn close(self) -> Result<()> {
+        let closed = self.workshop.close().await;
+        if let Some(own) = self.own {
+            return own.close().await;
+        }
+        closed
+    }
+}
+
+/// A session on the server of `context`, as far as it runs.
+pub(super) async fn session(context: &Context) -> Option<postgres::Connection> {
+    let maintenance = Server::remembered(context.config())?;
+    let limit = std::time::Duration::from_secs(1);
+    postgres::connect_within(&maintenance, limit).await.ok()
+}

@@ -1,0 +1,91 @@
+//! `devdb tidy`: what makes later commands faster and nobody needs to wait for. The other commands
+//! have it done behind their back once they are through.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::{ServerKind, Tool};
+use crate::databases::{self, Workshop};
+use crate::error::Result;
+use crate::migrations::MigrationTool;
+use crate::postgres::{self, Connection};
+use crate::server::Server;
+
+use super::Context;
+use super::baseline::{self, Keys};
+use super::lock::ProjectLock;
+use super::ready::tool_if_any;
+
+/// What was tidied up.
+#[derive(Debug, Default, Serialize)]
+pub struct Tidied {
+    /// The databases that nobody needed any more.
+    pub dropped: Vec<String>,
+    /// The baseline that a spare clone stands ready of.
+    pub spare_of: Option<String>,
+}
+
+/// Drops what resets replaced long ago, and keeps a clone of the newest baseline ready. Starts no
+/// server; where none answers there is nothing to do. Holds up no other command: each step can be
+/// cut off, and another `reset` at the same time finds it done or not done.
+///
+/// # Errors
+/// What Postgres says.
+pub async fn tidy(context: &Context) -> Result<Tidied> {
+    let config = context.config();
+    let _lock = ProjectLock::acquire_tidy(&config.project, &context.events).await?;
+    let Some(maintenance) = Server::remembered(config) else {
+        return Ok(Tidied::default());
+    };
+    let Ok(mut on) = postgres::connect_within(&maintenance, Duration::from_secs(1)).await else {
+        return Ok(Tidied::default());
+    };
+    let names = context.names();
+    let mut tidied = Tidied {
+        dropped: databases::empty_trash(&mut on, &names).await?,
+        spare_of: None,
+    };
+    if config.server.kind != ServerKind::Url {
+        let baseline = match config.database.spare {
+            true => newest(context, &mut on).await?,
+            false => None,
+        };
+        databases::keep_spare(&mut on, &names, baseline.as_deref()).await?;
+        tidied.spare_of = baseline;
+    }
+    on.close().await;
+    Ok(tidied)
+}
+
+/// The baseline that the next reset begins with. Where the chain grew since, and that takes no
+/// program of the project, the rest is replayed now and not then.
+async fn newest(context: &Context, on: &mut Connection) -> Result<Option<String>> {
+    let Some(mut tool) = tool_if_any(context)? else {
+        return Ok(None);
+    };
+    let Some(keys) = Keys::of(context, &mut tool, on).await? else {
+        return Ok(None);
+    };
+    let server = baseline::server_wide(context, on).await?;
+    let is_sqlx = context.migrations()?.tool == Tool::Sqlx;
+    let mut start = baseline::start(context, on, Some(&keys), &server, true).await?;
+    if start.count > 0 && is_sqlx && !keys.is_whole(start.count) && keys.may_go_on_from(start.count)
+    {
+        replay(context, on, &mut tool).await?;
+        let server = baseline::server_wide(context, on).await?;
+        start = baseline::start(context, on, Some(&keys), &server, true).await?;
+    }
+    Ok((start.count > 0).then_some(start.name))
+}
+
+/// In a scratch database, which leaves a baseline. A chain that does not replay is for others to
+/// complain about.
+async fn replay(context: &Context, on: &mut Connection, tool: &mut MigrationTool) -> Result<()> {
+    let mut workshop = Workshop::open(on.target(), &context.names()).await?;
+    let replayed = baseline::scratch(context, &mut workshop, tool, "tidy", None).await;
+    if let Err(error) = replayed {
+        context.events.detail(error.to_string());
+    }
+    workshop.close().await
+}
