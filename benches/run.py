@@ -84,6 +84,26 @@ class Project:
     def timed(self, *arguments):
         return timed([DEVDB, *arguments], cwd=self.folder, env=self.env)
 
+    def reset_without_spare(self):
+        env = dict(self.env, DEVDB_DATABASE_SPARE="false")
+        run([DEVDB, "tidy"], cwd=self.folder, env=env)
+        return timed([DEVDB, "reset", "--yes"], cwd=self.folder, env=env)
+
+    def reset_with_spare(self):
+        self.devdb("tidy")
+        return self.timed("reset", "--yes")
+
+    def reset_one_more(self):
+        """One that is new each time, after a spare of the chain without it."""
+        self.devdb("reset", "--yes")
+        self.devdb("tidy")
+        self.more = getattr(self, "more", 0) + 1
+        self.write("migrations/90000_more.sql", "create table more%d ();\n" % self.more)
+        took = self.timed("reset", "--yes")
+        os.remove(os.path.join(self.folder, "migrations/90000_more.sql"))
+        self.devdb("reset", "--yes")
+        return took
+
     def close(self):
         self.devdb("down", "--wipe", "--yes")
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -99,19 +119,25 @@ def reset(options):
         run(psql + [maintenance, "-c", "create database bare_template template %s" % url.rsplit("/", 1)[1]])
         run(psql + [maintenance, "-c", "create database bare template bare_template"])
         swap = [
-            "drop database if exists bare_aside",
             "alter database bare rename to bare_aside",
             "create database bare template bare_template strategy wal_log",
         ]
         arguments = [part for sql in swap for part in ("-c", sql)]
+
+        def bare():
+            run(psql + [maintenance, "-c", "drop database if exists bare_aside"])
+            return timed(psql + [maintenance] + arguments)
+
         # devdb looks at the other databases of the server: these two would send it the long way.
         other = Project(options.migrations)
         try:
             other.devdb("ready")
             other.devdb("reset", "--yes")
             commands = [
-                ("psql: drop, rename, create from a template", lambda: timed(psql + [maintenance] + arguments)),
-                ("devdb reset", lambda: other.timed("reset", "--yes")),
+                ("psql: rename, create from a template", bare),
+                ("devdb reset, no spare", lambda: other.reset_without_spare()),
+                ("devdb reset, a spare ready", lambda: other.reset_with_spare()),
+                ("devdb reset, one migration more", lambda: other.reset_one_more()),
             ]
             sqlx = shutil.which("sqlx")
             if sqlx:
@@ -134,7 +160,7 @@ def reset(options):
             for name, each in (("10 migrations", small), ("1,000 migrations", large)):
                 each.devdb("ready")
                 each.devdb("reset", "--yes")
-                commands.append((name, lambda each=each: each.timed("reset", "--yes")))
+                commands.append((name, lambda each=each: each.reset_with_spare()))
             table("growth of reset", turns(commands, options.runs), "10 migrations")
         finally:
             small.close()

@@ -12,6 +12,8 @@ pub enum Event {
         task: u64,
         name: String,
         total: Option<u64>,
+        /// Whether `total` and `done` count bytes.
+        bytes: bool,
     },
     /// `done` of `total` items are finished; `item` is the one at work.
     Advance { task: u64, done: u64, item: String },
@@ -80,11 +82,21 @@ impl Events {
     /// Begins a task; `total` counts its items where they are known. A task that is dropped
     /// without [`Task::end`] is reported as abandoned, so that no spinner turns for ever.
     pub fn begin(&self, name: impl Into<String>, total: Option<u64>) -> Task {
+        self.begin_task(name.into(), total, false)
+    }
+
+    /// Begins a task that moves so many bytes.
+    pub fn begin_bytes(&self, name: impl Into<String>, total: u64) -> Task {
+        self.begin_task(name.into(), Some(total), true)
+    }
+
+    fn begin_task(&self, name: String, total: Option<u64>, bytes: bool) -> Task {
         let id = NEXT_TASK.fetch_add(1, Ordering::Relaxed);
         self.0.event(Event::Begin {
             task: id,
-            name: name.into(),
+            name,
             total,
+            bytes,
         });
         Task {
             events: self.clone(),

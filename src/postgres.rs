@@ -342,15 +342,20 @@ pub mod database {
         .await
     }
 
-    /// Makes a clone of `template`, which nobody may be connected to. Blocks are written through
-    /// the log instead of a checkpoint on either side: for small databases that is the faster way.
+    /// Makes a clone of `template`, which nobody may be connected to.
     pub async fn clone(on: &mut Connection, name: &str, template: &str) -> Result<()> {
-        on.execute(&format!(
-            "create database {} template {} strategy wal_log",
+        on.execute(&clone_sql(name, template, "wal_log")).await
+    }
+
+    /// The statement that makes a clone. With `wal_log` blocks are written through the log instead
+    /// of a checkpoint on either side: for small databases that is the faster way. Large ones are
+    /// better off with `file_copy`.
+    pub fn clone_sql(name: &str, template: &str, strategy: &str) -> String {
+        format!(
+            "create database {} template {} strategy {strategy}",
             quote_ident(name),
             quote_ident(template)
-        ))
-        .await
+        )
     }
 
     /// Drops it if it is there, disconnecting whoever uses it. Its subscriptions, which keep
@@ -383,22 +388,74 @@ pub mod database {
     }
 
     pub async fn rename(on: &mut Connection, from: &str, to: &str) -> Result<()> {
-        on.execute(&format!(
+        on.execute(&rename_sql(from, to)).await
+    }
+
+    /// The statement that renames one.
+    pub fn rename_sql(from: &str, to: &str) -> String {
+        format!(
             "alter database {} rename to {}",
             quote_ident(from),
             quote_ident(to)
-        ))
-        .await
+        )
+    }
+
+    /// The statement that lets sessions in, or keeps everybody out.
+    pub fn allow_sql(name: &str, allow: bool) -> String {
+        format!(
+            "alter database {} allow_connections {allow}",
+            quote_ident(name)
+        )
+    }
+
+    /// Bytes on disk.
+    pub async fn size(on: &mut Connection, name: &str) -> Result<u64> {
+        let sql = "select pg_catalog.pg_database_size($1::name)";
+        let bytes: Option<i64> = on.fetch_value(sql, &[name]).await?;
+        Ok(bytes.unwrap_or_default().try_into().unwrap_or_default())
+    }
+
+    /// How long the server is given to see that the disconnected are gone, before a second session
+    /// goes on disconnecting.
+    const GRACE: std::time::Duration = std::time::Duration::from_millis(50);
+
+    /// Runs what needs these databases for itself: a rename, a clone. A client that connects again
+    /// at once does not keep it from succeeding: Postgres holds new ones up as soon as such a
+    /// statement waits for the old ones to go, and those are ended for as long as it waits.
+    pub async fn undisturbed(on: &mut Connection, names: &[&str], sql: &str) -> Result<()> {
+        let target = on.target().clone();
+        for _ in 0..5 {
+            disconnect(on, names).await?;
+            let ending = async {
+                tokio::time::sleep(GRACE).await;
+                let mut second = super::connect(&target).await?;
+                loop {
+                    disconnect(&mut second, names).await?;
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+            };
+            let result: Result<()> = tokio::select! {
+                result = on.execute(sql) => result,
+                failed = ending => failed,
+            };
+            match result {
+                // 55006 object_in_use: they could not be ended within five seconds.
+                Err(e) if e.sqlstate() == Some("55006") => on.execute("rollback").await?,
+                result => return result,
+            }
+        }
+        on.execute(sql).await
     }
 
     /// Sets the comment, where devdb keeps its mark.
     pub async fn comment(on: &mut Connection, name: &str, text: &str) -> Result<()> {
-        on.execute(&format!(
-            "comment on database {} is {}",
-            quote_ident(name),
-            quote_literal(text)
-        ))
-        .await
+        on.execute(&comment_sql(name, Some(text))).await
+    }
+
+    /// The statement that sets or takes away the comment.
+    pub fn comment_sql(name: &str, text: Option<&str>) -> String {
+        let text = text.map_or("null".to_owned(), quote_literal);
+        format!("comment on database {} is {text}", quote_ident(name))
     }
 
     /// Who is connected to it, as `application (user, client address)`, most recent first.

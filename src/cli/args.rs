@@ -97,6 +97,19 @@ pub enum Command {
     #[command(subcommand)]
     Baseline(Baseline),
 
+    /// Saved states of the dev database, with its data
+    #[command(
+        subcommand,
+        after_help = "Clients are disconnected while the dev database is copied. Automatic snapshots (auto-1, auto-2 …) are made\nbefore a rollback and of what a further reset would let go; the last three are kept.\n\nExamples:\n  devdb snapshot save before-import --note \"orders of May\"\n  devdb snapshot restore before-import\n  devdb snapshot export before-import orders.dump"
+    )]
+    Snapshot(Snapshot),
+
+    /// Give each git branch a dev database of its own: park this one, bring back that one
+    #[command(
+        after_help = "A branch that has none yet gets a copy of the present one (below 1 GB; else a clean one).\n`devdb init --git-hook` has git do this on every checkout.\n\nExamples:\n  git switch feature && devdb switch\n  devdb switch --clean"
+    )]
+    Switch(Switch),
+
     /// Drop what resets replaced long ago and keep the next reset ready; other commands have this
     /// done in the background
     Tidy,
@@ -209,6 +222,71 @@ pub enum Baseline {
         #[arg(long, default_value_t = 0, value_name = "N")]
         keep: usize,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Snapshot {
+    /// Save the dev database as it is
+    Save {
+        /// How to call it
+        name: String,
+
+        /// What for
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+
+    /// All snapshots: name, size, age, migration, note
+    List,
+
+    /// Make the dev database what it was; what it is now is put aside for `devdb undo`
+    Restore {
+        name: String,
+
+        /// Apply the migrations that it does not have
+        #[arg(long)]
+        migrate: bool,
+    },
+
+    /// Give a snapshot another name; an automatic one then stays
+    Rename { name: String, to: String },
+
+    /// Drop a snapshot
+    Remove { name: String },
+
+    /// Write a snapshot into a file (pg_dump's custom format)
+    Export {
+        name: String,
+
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+
+    /// Make a snapshot from a file (pg_dump's custom format)
+    Import {
+        name: String,
+
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Switch {
+    /// The branch; the one that is checked out unless given
+    pub branch: Option<String>,
+
+    /// A branch that has no database yet gets a clean one
+    #[arg(long, conflicts_with = "copy")]
+    pub clean: bool,
+
+    /// It gets a copy of the present one, however large that is
+    #[arg(long)]
+    pub copy: bool,
+
+    /// Called by the git hook: does nothing where the server does not run
+    #[arg(long, hide = true)]
+    pub hook: bool,
 }
 
 #[derive(Debug, Args)]
@@ -352,19 +430,22 @@ pub struct Migrate {
 }
 
 #[derive(Debug, Args)]
-#[group(multiple = false)]
 pub struct Rollback {
     /// How many migrations to take back
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["to", "base"])]
     pub steps: Option<u32>,
 
     /// Take back everything after this migration
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "base")]
     pub to: Option<String>,
 
     /// Take back everything
     #[arg(long)]
     pub base: bool,
+
+    /// Save no automatic snapshot before (its copying disconnects clients)
+    #[arg(long)]
+    pub no_snapshot: bool,
 }
 
 #[derive(Debug, Args)]
@@ -422,4 +503,8 @@ pub struct Init {
     /// Replace a devdb.toml that is there
     #[arg(long)]
     pub force: bool,
+
+    /// Write no devdb.toml, but a git hook that runs `devdb switch` on every checkout
+    #[arg(long, conflicts_with = "force")]
+    pub git_hook: bool,
 }

@@ -22,8 +22,12 @@ impl Progress {
         }
     }
 
-    fn begin(&self, task: u64, name: String, total: Option<u64>) {
+    fn begin(&self, task: u64, name: String, total: Option<u64>, bytes: bool) {
         let (bar, template) = match total {
+            Some(total) if bytes => (
+                ProgressBar::new(total),
+                "{spinner:.cyan} {prefix} {bar:24.cyan/blue} {bytes}/{total_bytes}, {eta} left",
+            ),
             Some(total) => (
                 ProgressBar::new(total),
                 "{spinner:.cyan} {prefix} {bar:24.cyan/blue} {pos}/{len} {wide_msg:.dim}",
@@ -57,7 +61,12 @@ impl Progress {
 impl Reporter for Progress {
     fn event(&self, event: Event) {
         match event {
-            Event::Begin { task, name, total } => self.begin(task, name, total),
+            Event::Begin {
+                task,
+                name,
+                total,
+                bytes,
+            } => self.begin(task, name, total, bytes),
             Event::Advance { task, done, item } => {
                 if let Some((name, bar)) = self.lock().get(&task) {
                     bar.set_position(done);

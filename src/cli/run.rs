@@ -9,14 +9,14 @@ use clap::{CommandFactory, Parser};
 
 use super::args::{self, Cli, Command, DriftSql, EnvFormat, Global, GraphFormat};
 use super::ui::Ui;
-use super::{behind, show};
+use super::{behind, kept, show};
 use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::migrations::Rollback;
 use crate::report;
 use crate::schema::HazardKind;
 use crate::workflow::{
-    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, Side,
+    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, Side, SwitchOptions,
 };
 
 /// The whole program.
@@ -154,15 +154,32 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::Baseline(args::Baseline::List) => {
             let found = workflow::baselines(&context(ui, global)?).await?;
-            show::baselines(ui, &found);
+            kept::baselines(ui, &found);
         }
         Command::Baseline(args::Baseline::Prune { keep }) => {
             let gone = workflow::prune_baselines(&context(ui, global)?, keep).await?;
-            show::pruned(ui, &gone);
+            kept::pruned(ui, &gone);
+        }
+        Command::Snapshot(args) => {
+            snapshot(ui, &context(ui, global)?, args).await?;
+            behind::tidy(global);
+        }
+        Command::Switch(args) => {
+            let options = SwitchOptions {
+                branch: args.branch,
+                clean: args.clean,
+                copy: args.copy,
+                only_where_it_runs: args.hook,
+            };
+            let switched = workflow::switch(&context(ui, global)?, &options).await?;
+            if !args.hook || switched.left.is_some() {
+                kept::switched(ui, &switched);
+                behind::tidy(global);
+            }
         }
         Command::Tidy => {
             let tidied = workflow::tidy(&context(ui, global)?).await?;
-            show::tidied(ui, &tidied);
+            kept::tidied(ui, &tidied);
         }
         Command::Undo => {
             let undone = workflow::undo(&context(ui, global)?).await?;
@@ -191,7 +208,8 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             behind::tidy(global);
         }
         Command::Rollback(args) => {
-            let moved = workflow::rollback(&context(ui, global)?, &how_far(args)?).await?;
+            let save = !args.no_snapshot;
+            let moved = workflow::rollback(&context(ui, global)?, &how_far(args)?, save).await?;
             show::moved(ui, &moved, "rolled back");
         }
         Command::History => {
@@ -266,7 +284,16 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::Config => show::config(ui, &context(ui, global)?.loaded),
         Command::Init(args) => {
-            let init = workflow::init(&context(ui, global)?, args.force).await?;
+            let context = context(ui, global)?;
+            if args.git_hook {
+                let file = workflow::install_hook(&context)?;
+                ui.say(&format!(
+                    "git switches databases from now on: {}",
+                    file.display()
+                ));
+                return Ok(ExitCode::SUCCESS);
+            }
+            let init = workflow::init(&context, args.force).await?;
             show::init(ui, &init);
         }
         Command::Completions { shell } => {
@@ -276,6 +303,73 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn snapshot(ui: &Ui, context: &Context, args: args::Snapshot) -> Result<()> {
+    let here = current_folder()?;
+    match args {
+        args::Snapshot::Save { name, note } => {
+            let saved = workflow::save_snapshot(context, &name, note.as_deref()).await?;
+            kept::snapshot(ui, &saved, "saved");
+        }
+        args::Snapshot::List => kept::snapshots(ui, &workflow::snapshots(context).await?),
+        args::Snapshot::Restore { name, migrate } => {
+            let restored = workflow::restore_snapshot(context, &name).await?;
+            kept::restored(ui, &restored);
+            offer_to_migrate(ui, context, &restored.pending, migrate).await?;
+        }
+        args::Snapshot::Rename { name, to } => {
+            let renamed = workflow::rename_snapshot(context, &name, &to).await?;
+            kept::snapshot(ui, &renamed, &format!("was {name}"));
+        }
+        args::Snapshot::Remove { name } => {
+            let removed = workflow::remove_snapshot(context, &name).await?;
+            kept::snapshot(ui, &removed, "removed");
+        }
+        args::Snapshot::Export { name, file } => {
+            let file = here.join(file);
+            let bytes = workflow::export_snapshot(context, &name, &file).await?;
+            kept::exported(ui, &file, bytes);
+        }
+        args::Snapshot::Import { name, file } => {
+            let imported = workflow::import_snapshot(context, &name, &here.join(file)).await?;
+            kept::snapshot(ui, &imported, "imported");
+        }
+    }
+    Ok(())
+}
+
+/// A snapshot of an older chain lacks what was written since.
+async fn offer_to_migrate(
+    ui: &Ui,
+    context: &Context,
+    pending: &[String],
+    migrate: bool,
+) -> Result<()> {
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let question = format!(
+        "It lacks {}: apply what is missing?",
+        match pending {
+            [one] => format!("the migration {one}"),
+            more => format!("{} migrations, the first is {}", more.len(), more[0]),
+        }
+    );
+    let agreed = migrate || ui.can_ask() && ui.choose(&question) == Some(true);
+    let moved = match agreed {
+        true => Some(workflow::migrate(context, None).await?),
+        false => None,
+    };
+    match moved {
+        _ if ui.json => {}
+        Some(moved) => show::moved(ui, &moved, "applied"),
+        None => ui.say(&format!(
+            "it lacks {}: `devdb migrate` applies what is missing",
+            show::count(pending.len(), "migration")
+        )),
+    }
+    Ok(())
 }
 
 async fn drift(ui: &Ui, context: &Context, args: args::Drift) -> Result<ExitCode> {

@@ -9,15 +9,18 @@ use super::ui::{Ui, bold, dim, duration, green, yellow};
 use crate::config::Loaded;
 use crate::server;
 use crate::workflow::{
-    Baseline, Difference, Drift, Generated, HistoryEntry, Init, Left, Moved, Ready, Reset, Status,
-    Tidied, Undone, Up,
+    Difference, Drift, Generated, HistoryEntry, Init, Left, Moved, Ready, Reset, Status, Undone, Up,
 };
+
+pub(super) fn duration_text(took: f64) -> String {
+    duration(Duration::from_secs_f64(took))
+}
 
 fn seconds(took: f64) -> String {
     dim(&format!("({})", duration(Duration::from_secs_f64(took))))
 }
 
-fn count(n: usize, one: &str) -> String {
+pub(super) fn count(n: usize, one: &str) -> String {
     match n {
         1 => format!("1 {one}"),
         n => format!("{n} {one}s"),
@@ -40,19 +43,6 @@ pub fn ready(ui: &Ui, ready: &Ready) {
         seconds(ready.took)
     ));
     ui.data(&ready.url);
-}
-
-pub fn tidied(ui: &Ui, tidied: &Tidied) {
-    if ui.json {
-        return ui.print_json(tidied);
-    }
-    for name in &tidied.dropped {
-        ui.say(&format!("dropped {name}"));
-    }
-    match &tidied.spare_of {
-        Some(baseline) => ui.say(&format!("a clone of {baseline} stands ready")),
-        None => ui.say("no clone of a baseline is kept ready"),
-    }
 }
 
 pub fn reset(ui: &Ui, reset: &Reset) {
@@ -89,47 +79,6 @@ pub fn reset(ui: &Ui, reset: &Reset) {
         )));
     }
     ui.data(&reset.url);
-}
-
-pub fn baselines(ui: &Ui, found: &[Baseline]) {
-    if ui.json {
-        return ui.print_json(&found);
-    }
-    if found.is_empty() {
-        return ui.say("no baselines: `devdb ready` and `devdb reset` keep what a replay gave");
-    }
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let now = now.map_or(0, |d| d.as_secs());
-    for baseline in found {
-        ui.data(&format!(
-            "{}  {:>6.1} MB  used {}  {}",
-            &baseline.mark.key[..baseline.mark.key.len().min(12)],
-            baseline.bytes as f64 / 1e6,
-            ago(now.saturating_sub(baseline.mark.used)),
-            baseline.mark.at
-        ));
-    }
-}
-
-/// `5 min ago`
-fn ago(seconds: u64) -> String {
-    match seconds {
-        0..60 => "just now".to_owned(),
-        60..3_600 => format!("{} min ago", seconds / 60),
-        3_600..86_400 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} d ago", seconds / 86_400),
-    }
-}
-
-pub fn pruned(ui: &Ui, gone: &[String]) {
-    if ui.json {
-        return ui.print_json(&gone);
-    }
-    ui.say(&format!(
-        "{} {} dropped",
-        green("✓"),
-        count(gone.len(), "baseline")
-    ));
 }
 
 pub fn undone(ui: &Ui, undone: &Undone) {

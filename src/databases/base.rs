@@ -58,11 +58,7 @@ pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> 
     let name = names.base();
     database::drop(on, &name).await?;
     database::rename(on, &names.fresh(), &name).await?;
-    on.execute(&format!(
-        "alter database {} allow_connections false",
-        quote_ident(&name)
-    ))
-    .await?;
+    on.execute(&database::allow_sql(&name, false)).await?;
     // The mark comes last: a base without it is never used.
     database::comment(on, &name, &key.0).await?;
     Ok(name)
@@ -73,6 +69,15 @@ pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> 
 /// comment stays behind.
 pub async fn clone_from(on: &mut Connection, name: &str, template: &str) -> Result<()> {
     database::clone(on, name, template).await?;
+    copy_surroundings(on, name, template).await
+}
+
+/// What `CREATE DATABASE … TEMPLATE` does not copy.
+pub(super) async fn copy_surroundings(
+    on: &mut Connection,
+    name: &str,
+    template: &str,
+) -> Result<()> {
     copy_privileges(on, name, template).await?;
     let rows = on
         .fetch(

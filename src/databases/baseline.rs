@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::base::clone_from;
 use super::{BaseKey, Names, ServerWide};
 use crate::error::Result;
-use crate::postgres::{Connection, Row, database, error_from, quote_ident};
+use crate::postgres::{Connection, Row, database, error_from};
 
 /// How many of a project's baselines stay; the least recently used go first.
 pub const KEPT: usize = 8;
@@ -185,11 +185,7 @@ pub async fn keep(on: &mut Connection, names: &Names, mark: &Mark, database: &st
     let name = names.baseline(&mark.key);
     database::drop(on, &name).await?;
     clone_from(on, &name, database).await?;
-    on.execute(&format!(
-        "alter database {} allow_connections false",
-        quote_ident(&name)
-    ))
-    .await?;
+    on.execute(&database::allow_sql(&name, false)).await?;
     // The mark comes last: without it this is no baseline, and is swept.
     mark.write(on, &name).await?;
     prune(on, names, KEPT).await?;

@@ -5,9 +5,11 @@
 mod aside;
 mod base;
 mod baseline;
+mod copy;
 mod names;
 mod scratch;
 mod serverwide;
+pub mod snapshot;
 mod spare;
 mod trash;
 
@@ -16,6 +18,7 @@ pub use base::{BaseKey, clone_from, find_base, keep_as_base};
 pub use baseline::{
     Baseline, BaselineKey, KEPT, Known, Mark, baselines, has_comment, keep, longest, prune,
 };
+pub use copy::copy;
 pub use names::Names;
 pub use scratch::{Scratch, Workshop};
 pub use serverwide::ServerWide;

@@ -69,6 +69,18 @@ impl Names {
         format!("{}_spare_", self.prefix)
     }
 
+    /// The database of a snapshot, of which `name` is free text.
+    pub fn snapshot(&self, name: &str) -> String {
+        let hash = Sha256::digest(name);
+        let hash: String = hash.iter().take(6).map(|b| format!("{b:02x}")).collect();
+        format!("{}{hash}", self.snapshot_prefix())
+    }
+
+    /// What all snapshots of the project begin with.
+    pub fn snapshot_prefix(&self) -> String {
+        format!("{}_snap_", self.prefix)
+    }
+
     /// A spare under construction, renamed when it is complete.
     pub fn making(&self) -> String {
         format!("{}_making", self.prefix)

@@ -340,13 +340,8 @@ impl Server {
         if let Some(psql) = found.or_else(|| which("psql", &self.path)) {
             return Ok(Command {
                 program: psql.to_string_lossy().into_owned(),
-                // The URL without a password: arguments can be seen by every user.
                 args: vec![target.to_string()],
-                env: target
-                    .password
-                    .iter()
-                    .map(|password| ("PGPASSWORD".to_string(), password.clone()))
-                    .collect(),
+                env: password(target),
             });
         }
         match &self.kind {
@@ -355,6 +350,46 @@ impl Server {
                 .hint("install it: `apt-get install postgresql-client`, `brew install libpq`")),
         }
     }
+}
+
+impl Server {
+    /// How to run a program of Postgres' own, such as `pg_dump`, on a database of this server: the
+    /// server's own where that can be, since one of another version may refuse. It reads stdin and
+    /// writes stdout.
+    ///
+    /// # Errors
+    /// `Failed` where there is none.
+    pub fn program(&self, name: &str, target: &Target, arguments: &[&str]) -> Result<Command> {
+        let arguments = arguments.iter().map(|argument| argument.to_string());
+        if let Kind::Docker(docker) = &self.kind {
+            let mut command = docker.inside(name, target);
+            command.args.extend(arguments);
+            return Ok(command);
+        }
+        let found = match &self.kind {
+            Kind::Local(local) => local.program(name),
+            _ => None,
+        };
+        let Some(program) = found.or_else(|| which(name, &self.path)) else {
+            return Err(Error::failed(format!("{name} is not on PATH"))
+                .hint("install it: `apt-get install postgresql-client`, `brew install libpq`"));
+        };
+        let mut args = vec!["-d".to_string(), target.to_string()];
+        args.extend(arguments);
+        Ok(Command {
+            program: program.to_string_lossy().into_owned(),
+            args,
+            env: password(target),
+        })
+    }
+}
+
+/// For programs that would ask for it. Arguments can be seen by every user.
+fn password(target: &Target) -> Vec<(String, String)> {
+    let password = target.password.iter();
+    password
+        .map(|password| ("PGPASSWORD".to_string(), password.clone()))
+        .collect()
 }
 
 /// Changes whenever a setting of the server or its user changes.

@@ -1,6 +1,8 @@
 //! Replays that need not run: the state after each replay is kept on the server as a baseline, and
 //! a clone of the longest known beginning of the chain takes the place of replaying it.
 
+use std::path::PathBuf;
+
 use crate::config::{ServerKind, Tool};
 use crate::databases::{self, BaselineKey, Mark, Scratch, ServerWide, Workshop};
 use crate::error::{Named, Result};
@@ -17,10 +19,8 @@ pub(super) struct Keys {
     keys: Vec<BaselineKey>,
     /// The ids of the migrations.
     ids: Vec<String>,
-    /// The number of the last migration that [speaks of databases](speaks_of); 0 for none.
-    last_about_databases: usize,
-    /// The number of the last one that speaks of anything server-wide.
-    last_about_server: usize,
+    /// Their files.
+    files: Vec<PathBuf>,
 }
 
 impl Keys {
@@ -56,32 +56,20 @@ impl Keys {
         }
         let base = provision::key(context.config())?;
         let before = BaselineKey::before(&base, surroundings.as_bytes());
-        Keys::new(before, &chain).map(Some)
+        Ok(Some(Keys::new(before, &chain)))
     }
 
-    fn new(before: BaselineKey, chain: &Chain) -> Result<Self> {
+    fn new(before: BaselineKey, chain: &Chain) -> Self {
         let mut keys = vec![before];
-        let mut last_about_databases = 0;
-        let mut last_about_server = 0;
-        for (at, migration) in chain.migrations.iter().enumerate() {
+        for migration in &chain.migrations {
             let last = keys[keys.len() - 1].clone();
             keys.push(last.after(&migration.id, &migration.checksum));
-            let file = &migration.file;
-            let text = std::fs::read(file).named(format_args!("cannot read {}", file.display()))?;
-            let text = String::from_utf8_lossy(&text);
-            if speaks_of(&text, &["database"]) {
-                last_about_databases = at + 1;
-            }
-            if speaks_of(&text, SERVER_WIDE) {
-                last_about_server = at + 1;
-            }
         }
-        Ok(Keys {
+        Keys {
             keys,
             ids: chain.migrations.iter().map(|m| m.id.clone()).collect(),
-            last_about_databases,
-            last_about_server,
-        })
+            files: chain.migrations.iter().map(|m| m.file.clone()).collect(),
+        }
     }
 
     /// Those of the chain up to `to`.
@@ -90,8 +78,7 @@ impl Keys {
             let count = self.ids.iter().position(|id| id == to)? + 1;
             self.ids.truncate(count);
             self.keys.truncate(count + 1);
-            self.last_about_databases = self.last_about_databases.min(count);
-            self.last_about_server = self.last_about_server.min(count);
+            self.files.truncate(count);
         }
         Some(self)
     }
@@ -103,13 +90,29 @@ impl Keys {
 
     /// Whether what follows the first `count` migrations can be replayed under another name than
     /// the dev database's.
-    pub(super) fn may_go_on_from(&self, count: usize) -> bool {
-        self.last_about_databases <= count
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub(super) fn may_go_on_from(&self, count: usize) -> Result<bool> {
+        self.is_silent_about(&["database"], count)
     }
 
     /// Whether that leaves the server as it is, too.
-    pub(super) fn stays_inside_from(&self, count: usize) -> bool {
-        self.last_about_server <= count
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub(super) fn stays_inside_from(&self, count: usize) -> Result<bool> {
+        self.is_silent_about(SERVER_WIDE, count)
+    }
+
+    fn is_silent_about(&self, kinds: &[&str], count: usize) -> Result<bool> {
+        for file in &self.files[count..] {
+            let text = std::fs::read(file).named(format_args!("cannot read {}", file.display()))?;
+            if speaks_of(&String::from_utf8_lossy(&text), kinds) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -246,7 +249,7 @@ pub(super) async fn scratch(
         return Ok(scratch);
     }
     let scratch = workshop.make(purpose, &start.name).await?;
-    if keys.may_go_on_from(start.count) {
+    if keys.may_go_on_from(start.count)? {
         ready::apply(context, tool, &scratch.target, to).await?;
     } else {
         // For the time of the replay it is what its migrations take it for.

@@ -100,7 +100,7 @@ impl Bench {
         if keys.is_whole(start.count) {
             return Ok(None);
         }
-        if !keys.stays_inside_from(start.count) {
+        if !keys.stays_inside_from(start.count)? {
             return Ok(Some(
                 "its migrations are about more than one database".into(),
             ));

@@ -7,10 +7,11 @@ use crate::databases::Names;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::migrations::alembic::AlembicCache;
-use crate::migrations::{MigrationTool, Standing};
+use crate::migrations::{MigrationTool, ProblemKind, Standing};
 use crate::postgres::Connection;
 use crate::server::Server;
 
+use super::git;
 use super::lock::ProjectLock;
 
 /// The resolved settings and somebody to tell.
@@ -97,6 +98,35 @@ impl Context {
                 None => Ok(None),
             },
             Tool::Command => Ok(None),
+        }
+    }
+
+    /// Says of applied migrations without a file in which branch they still are.
+    pub(super) fn explain(&self, standing: &mut Standing) {
+        let Some(migrations) = &self.config().migrations else {
+            return;
+        };
+        let kinds = [ProblemKind::Missing, ProblemKind::UnknownRevision];
+        let gone = standing.problems.iter_mut();
+        // Each one costs a look into every branch.
+        for problem in gone.filter(|p| kinds.contains(&p.kind)).take(5) {
+            let Some(id) = problem.id.as_deref() else {
+                continue;
+            };
+            let root = &self.config().project.root;
+            let branches = git::branches_with(root, &migrations.dir, id);
+            if branches.is_empty() {
+                continue;
+            }
+            let named = branches.join(", ");
+            problem.message.push_str(&match branches.len() {
+                1 => format!("; the branch {named} has it"),
+                _ => format!("; the branches {named} have it"),
+            });
+            problem.hint = format!(
+                "go on in {} (`devdb switch` gives each branch a database of its own), or run `devdb reset`: your data is kept aside",
+                branches[0]
+            );
         }
     }
 

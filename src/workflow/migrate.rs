@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::migrations::{Ran, Rollback};
 
 use super::ready::apply;
+use super::snapshot::save_automatically;
 use super::{Context, provision};
 
 /// The migrations that ran, in order.
@@ -56,8 +57,9 @@ pub async fn migrate(context: &Context, to: Option<&str>) -> Result<Moved> {
     Ok(moved(target.database, ran, started))
 }
 
-/// Takes migrations back, newest first.
-pub async fn rollback(context: &Context, how_far: &Rollback) -> Result<Moved> {
+/// Takes migrations back, newest first. What they made is lost; with `save` the dev database is kept
+/// as an automatic snapshot before, where devdb may make databases.
+pub async fn rollback(context: &Context, how_far: &Rollback, save: bool) -> Result<Moved> {
     let started = Instant::now();
     let _lock = context.lock("rollback").await?;
     let mut tool = context.tool()?;
@@ -65,6 +67,12 @@ pub async fn rollback(context: &Context, how_far: &Rollback) -> Result<Moved> {
     let maintenance = server.ensure_up(&context.events).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let variables = context.variables(&target);
+    if save && provision::allow_databases(context.config(), "save a snapshot").is_ok() {
+        let name = save_automatically(context, "before a rollback").await?;
+        context.events.note(format!(
+            "the dev database was saved before: `devdb snapshot restore {name}`"
+        ));
+    }
     let ran = tool
         .rollback(&target, &variables, how_far, &context.events)
         .await?;

@@ -6,6 +6,7 @@ mod bench;
 mod compare;
 mod context;
 mod generate;
+mod git;
 mod init;
 mod lock;
 mod migrate;
@@ -15,8 +16,10 @@ mod ready;
 mod renames;
 mod reset;
 mod server;
+mod snapshot;
 mod stakes;
 mod status;
+mod switch;
 mod tidy;
 mod verify;
 
@@ -32,5 +35,10 @@ pub use ready::{Ready, ready};
 pub use renames::{Ask, Decisions};
 pub use reset::{Reset, ResetOptions, Undone, reset, undo};
 pub use server::{Left, Up, down, logs, psql, up, url, variables};
+pub use snapshot::{
+    Restored, Snapshot, export_snapshot, import_snapshot, remove_snapshot, rename_snapshot,
+    restore_snapshot, save_snapshot, snapshots,
+};
 pub use status::{HistoryEntry, Status, history, status};
+pub use switch::{How, SwitchOptions, Switched, install_hook, switch};
 pub use tidy::{Tidied, tidy};

@@ -160,10 +160,11 @@ pub(super) async fn apply(
 ) -> Result<Vec<Ran>> {
     let variables = context.variables(target);
     let mut connection = postgres::connect(target).await?;
-    let standing = tool
+    let mut standing = tool
         .standing(&mut connection, &variables, &context.events)
         .await?;
     connection.close().await;
+    context.explain(&mut standing);
     warn(&standing, &context.events);
     standing.ensure_sound()?;
     tool.migrate(target, &variables, to, &context.events).await

@@ -135,7 +135,7 @@ async fn short_way(
         ));
         return Ok(None);
     }
-    if !keys.may_go_on_from(start.count) {
+    if !keys.may_go_on_from(start.count)? {
         let why = "the long way: migrations speak of databases by name, so they are replayed in the dev database itself";
         context.events.detail(why.to_owned());
         return Ok(None);
@@ -278,7 +278,7 @@ async fn tell_who_goes(context: &Context) {
 }
 
 /// Names who will be disconnected.
-async fn tell_clients(context: &Context, connection: &mut Connection) {
+pub(super) async fn tell_clients(context: &Context, connection: &mut Connection) {
     let dev = &context.config().database.name;
     if let Ok(clients) = database::clients(connection, dev).await
         && !clients.is_empty()

@@ -68,7 +68,8 @@ async fn database(context: &Context, target: &Target) -> Result<Option<DatabaseS
         )
         .await?
         .unwrap_or(0);
-    let standing = standing(context, target, &mut connection).await?;
+    let mut standing = standing(context, target, &mut connection).await?;
+    context.explain(&mut standing);
     connection.close().await;
     Ok(Some(DatabaseStatus {
         url: target.url("postgresql"),

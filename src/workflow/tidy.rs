@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{ServerKind, Tool};
-use crate::databases::{self, Workshop};
+use crate::databases::{self, Workshop, snapshot};
 use crate::error::Result;
 use crate::migrations::MigrationTool;
 use crate::postgres::{self, Connection};
@@ -46,6 +46,8 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
         dropped: databases::empty_trash(&mut on, &names).await?,
         spare_of: None,
     };
+    let automatic = snapshot::prune_automatic(&mut on, &names).await?;
+    tidied.dropped.extend(automatic);
     if config.server.kind != ServerKind::Url {
         let baseline = match config.database.spare {
             true => newest(context, &mut on).await?,
@@ -70,7 +72,10 @@ async fn newest(context: &Context, on: &mut Connection) -> Result<Option<String>
     let server = baseline::server_wide(context, on).await?;
     let is_sqlx = context.migrations()?.tool == Tool::Sqlx;
     let mut start = baseline::start(context, on, Some(&keys), &server, true).await?;
-    if start.count > 0 && is_sqlx && !keys.is_whole(start.count) && keys.may_go_on_from(start.count)
+    if start.count > 0
+        && is_sqlx
+        && !keys.is_whole(start.count)
+        && keys.stays_inside_from(start.count)?
     {
         replay(context, on, &mut tool).await?;
         let server = baseline::server_wide(context, on).await?;

@@ -465,3 +465,33 @@ fn a_chain_that_speaks_of_its_database_is_replayed_in_the_dev_database() {
     project.devdb(&["reset", "--yes", "--verify"]).ok();
     assert_eq!(zone(), "Asia/Seoul");
 }
+
+#[test]
+fn a_snapshot_goes_into_a_file_and_comes_back() {
+    let project = sqlx_project("export");
+    project.file(
+        "migrations/1_notes.sql",
+        "create extension vector;\ncreate table notes (body text, at vector(2));\n",
+    );
+    let _gone = Gone(&project);
+    project.devdb(&["ready"]).ok();
+    let psql = |sql: &str| {
+        let run = project.devdb(&["psql", "-Atc", sql]).ok();
+        run.stdout.trim().to_owned()
+    };
+    psql("insert into notes values ('kept', '[1,2]')");
+    project.devdb(&["snapshot", "save", "it"]).ok();
+    project.devdb(&["snapshot", "export", "it", "it.dump"]).ok();
+    let twice = project.devdb(&["snapshot", "export", "it", "it.dump"]);
+    assert_eq!(twice.code, 5, "{}", twice.show());
+    project.devdb(&["down", "--wipe", "--yes"]).ok();
+    project.devdb(&["ready"]).ok();
+    let imported = project.devdb(&["snapshot", "import", "from file", "it.dump", "--json"]);
+    assert_eq!(imported.ok().json()["at"], "1 notes");
+    project.devdb(&["snapshot", "restore", "from file"]).ok();
+    assert_eq!(psql("select body, at from notes"), "kept|[1,2]");
+    project.file("bad.dump", "no dump at all");
+    let bad = project.devdb(&["snapshot", "import", "bad", "bad.dump"]);
+    assert_eq!(bad.code, 1, "{}", bad.show());
+    assert!(bad.stderr.contains("pg_restore failed"), "{}", bad.stderr);
+}

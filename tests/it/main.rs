@@ -7,6 +7,7 @@ mod cli_alembic;
 mod cli_compare;
 mod cli_docker;
 mod house;
+mod kept;
 mod migrations_alembic;
 mod migrations_alembic_errors;
 mod migrations_command;

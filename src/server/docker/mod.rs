@@ -164,21 +164,28 @@ impl Docker {
 
     /// `psql` inside the container, over its unix socket.
     pub(super) fn psql(&self, target: &Target, terminal: bool) -> Command {
-        let mut args = vec!["exec".to_string(), "-i".into()];
+        let mut command = self.inside("psql", target);
         if terminal {
-            args.push("-t".into());
+            command.args.insert(2, "-t".into());
         }
-        args.extend([
-            self.name.clone(),
-            "psql".into(),
-            "-U".into(),
-            target.user.clone(),
-            "-d".into(),
-            target.database.clone(),
-        ]);
+        command
+    }
+
+    /// A client program in the container.
+    pub(super) fn inside(&self, program: &str, target: &Target) -> Command {
+        let args = [
+            "exec",
+            "-i",
+            &self.name,
+            program,
+            "-U",
+            &target.user,
+            "-d",
+            &target.database,
+        ];
         Command {
             program: "docker".into(),
-            args,
+            args: args.iter().map(ToString::to_string).collect(),
             env: Vec::new(),
         }
     }

@@ -2,7 +2,6 @@
 
 mod drift;
 mod filter;
-mod git;
 mod report;
 mod schemas;
 mod side;

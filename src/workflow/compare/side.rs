@@ -12,8 +12,8 @@ use crate::postgres::{self, Connection, Row, error_from};
 use crate::schema::{self, Kind, Schema};
 
 use super::super::generate::schema_files;
-use super::super::{Context, baseline, provision, ready};
-use super::{Desk, git};
+use super::super::{Context, baseline, git, provision, ready};
+use super::Desk;
 
 /// One side.
 #[derive(Debug, Clone, PartialEq, Eq)]

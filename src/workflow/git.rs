@@ -1,4 +1,5 @@
-//! Files as of a commit, in a temporary folder. The work tree and the index are not touched.
+//! What git knows of the project: its branches, and files as of a commit. The work tree and the
+//! index are not touched.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -101,4 +102,71 @@ impl Checkout {
         })?;
         self.path(&inner.to_string_lossy())
     }
+}
+
+/// What git prints; `None` where it is not there, or `root` lies in no repository.
+fn ask(root: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
+}
+
+/// The branch that is checked out; for a detached head the commit, as `@` and twelve digits.
+pub fn branch(root: &Path) -> Option<String> {
+    if let Some(branch) = ask(root, &["symbolic-ref", "--quiet", "--short", "HEAD"]) {
+        return Some(branch);
+    }
+    let commit = ask(root, &["rev-parse", "--short=12", "HEAD"])?;
+    Some(format!("@{commit}"))
+}
+
+/// The branch that was checked out before the present one.
+pub fn previous_branch(root: &Path) -> Option<String> {
+    ask(root, &["rev-parse", "--abbrev-ref", "@{-1}"]).filter(|name| !name.is_empty())
+}
+
+/// Where git looks for hooks.
+pub fn hooks(root: &Path) -> Option<PathBuf> {
+    let path = ask(root, &["rev-parse", "--git-path", "hooks"])?;
+    Some(root.join(path))
+}
+
+/// How many branches are looked at, the newest first.
+const BRANCHES: &str = "--count=200";
+
+/// The branches, newest first, in which a file below `folder` is called or defines the migration
+/// `id`: a sqlx file that begins with it, an Alembic revision of that name. At most three.
+pub fn branches_with(root: &Path, folder: &Path, id: &str) -> Vec<String> {
+    let listed = ask(
+        root,
+        &[
+            "for-each-ref",
+            BRANCHES,
+            "--sort=-committerdate",
+            "--format=%(refname:short)",
+            "refs/heads",
+            "refs/remotes",
+        ],
+    );
+    let folder = folder.to_string_lossy();
+    let revision = format!("^revision(: *str)? *= *[\"']{id}[\"']");
+    let has = |branch: &&str| {
+        let arguments = ["ls-tree", "-r", "--name-only", branch, "--", &folder];
+        let files = ask(root, &arguments).unwrap_or_default();
+        let named = files.lines().any(|file| {
+            let name = file.rsplit('/').next().unwrap_or_default();
+            let digits = name.split(|c: char| !c.is_ascii_digit()).next();
+            digits.is_some_and(|digits| !digits.is_empty() && digits.trim_start_matches('0') == id)
+        });
+        named || ask(root, &["grep", "-qE", &revision, branch, "--", &folder]).is_some()
+    };
+    let listed = listed.unwrap_or_default();
+    let found = listed.lines().filter(has).take(3);
+    found.map(str::to_owned).collect()
 }
