@@ -2,7 +2,7 @@
 //!
 //! The house, from top to bottom (imports point down only; see `docs/architecture.md`):
 //! `cli` → `workflow` → { `server`, `migrations`, `schema`, `databases`, `report` } → `postgres` →
-//! { `config`, `event`, `error` }.
+//! { `config`, `event`, `error`, `fault` }.
 
 pub mod cli;
 pub mod config;
@@ -10,6 +10,7 @@ pub mod databases;
 pub mod error;
 pub mod event;
 pub mod excerpt;
+pub mod fault;
 pub mod migrations;
 pub mod postgres;
 pub mod report;

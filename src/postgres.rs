@@ -14,6 +14,7 @@ use sqlx::{
 };
 
 use crate::error::{Error, ErrorKind, PostgresError, Result};
+use crate::fault;
 
 pub use crate::config::Target;
 pub use sqlx::Row;
@@ -102,6 +103,7 @@ impl Connection {
     /// # Errors
     /// `Postgres`, with SQLSTATE and position.
     pub async fn execute(&mut self, sql: &str) -> Result<()> {
+        fault::step();
         self.inner
             .execute(AssertSqlSafe(sql))
             .await
@@ -111,6 +113,7 @@ impl Connection {
 
     /// Runs one query and gives all rows; parameters are text (`$1` … cast in the SQL).
     pub async fn fetch(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<PgRow>> {
+        fault::step();
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for parameter in parameters {
             query = query.bind(parameter.to_string());

@@ -144,7 +144,7 @@ pub enum Command {
 
     /// The SQL that leads from one schema to another
     #[command(
-        after_help = "Sides: dev, baseline, baseline:ID, wanted, empty, git:REV (the chain as of a commit), git:REV:PATH (SQL files),\na Postgres URL, an SQL file or folder, a pg_dump file.\n\nExamples:\n  devdb diff baseline wanted\n  devdb diff git:main baseline --summary\n  devdb diff old.sql new.sql --deny data-loss\n  devdb diff git:main baseline --html diff.html\n  devdb diff postgresql://localhost/a postgresql://localhost/b --exit-code"
+        after_help = "Sides: dev, baseline, baseline:ID, wanted, snapshot:NAME, empty, git:REV (the chain as of a commit), git:REV:PATH (SQL files),\na Postgres URL, an SQL file or folder, a pg_dump file.\n\nExamples:\n  devdb diff baseline wanted\n  devdb diff git:main baseline --summary\n  devdb diff old.sql new.sql --deny data-loss\n  devdb diff git:main baseline --html diff.html\n  devdb diff postgresql://localhost/a postgresql://localhost/b --exit-code"
     )]
     Diff(Diff),
 

@@ -35,6 +35,7 @@ pub fn tidy(global: &Global) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .process_group(0)
+        .env_remove("DEVDB_TEST_FAULT")
         .spawn();
     drop(started);
 }

@@ -85,10 +85,16 @@ pub fn snapshots(ui: &Ui, found: &[Snapshot]) {
         let mut about = Vec::new();
         about.extend(mark.at.as_ref().map(|at| format!("at {at}")));
         about.extend(mark.note.clone());
+        if snapshot.elsewhere.is_some() {
+            about.push("in a data directory that a reset put aside".to_owned());
+        }
         ui.data(&format!(
             "{:width$}  {:>9}  {:9}  {}",
             mark.name,
-            size(snapshot.bytes),
+            match snapshot.elsewhere {
+                Some(_) => String::new(),
+                None => size(snapshot.bytes),
+            },
             since(mark.made),
             about.join("; ")
         ));

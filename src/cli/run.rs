@@ -12,6 +12,7 @@ use super::ui::Ui;
 use super::{behind, kept, show};
 use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
+use crate::fault;
 use crate::migrations::Rollback;
 use crate::report;
 use crate::schema::HazardKind;
@@ -23,6 +24,7 @@ use crate::workflow::{
 pub fn main() -> ExitCode {
     // SAFETY: nothing has started a thread yet.
     unsafe { Surroundings::forget_session_options() };
+    fault::die_at(Surroundings::fault());
     let cli = Cli::parse();
     let ui = Ui::new(&cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread()

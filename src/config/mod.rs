@@ -60,6 +60,12 @@ impl Surroundings {
         unsafe { std::env::remove_var("PGOPTIONS") }
     }
 
+    /// The step at which a debug build is to die, see [`crate::fault`]; 0 for none.
+    pub fn fault() -> u32 {
+        let text = std::env::var("DEVDB_TEST_FAULT").unwrap_or_default();
+        text.parse().unwrap_or(0)
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.environment
             .get(name)

@@ -51,6 +51,8 @@ pub struct Snapshot {
     #[serde(flatten)]
     pub mark: Mark,
     pub bytes: u64,
+    /// The data directory that it lies in, where that is not the present one.
+    pub elsewhere: Option<String>,
 }
 
 const MARK: &str = "devdb snapshot ";
@@ -69,11 +71,13 @@ impl Mark {
         }
     }
 
-    fn parse(comment: &str) -> Option<Self> {
+    /// `None` for what no devdb wrote.
+    pub fn parse(comment: &str) -> Option<Self> {
         serde_json::from_str(comment.strip_prefix(MARK)?).ok()
     }
 
-    fn text(&self) -> String {
+    /// As it is written on the database.
+    pub fn text(&self) -> String {
         let json = serde_json::to_string(self).expect("plain data");
         format!("{MARK}{json}")
     }
@@ -89,20 +93,26 @@ impl Mark {
 
 /// All that are complete, the oldest first.
 pub async fn all(on: &mut Connection, names: &Names) -> Result<Vec<Snapshot>> {
-    let mut found: Vec<Snapshot> = marks(on, names)
-        .await?
-        .into_iter()
-        .filter_map(|(database, mark)| {
-            let mark = mark?;
-            Some(Snapshot {
-                database,
-                mark,
-                bytes: 0,
-            })
-        })
-        .collect();
-    for snapshot in &mut found {
-        snapshot.bytes = database::size(on, &snapshot.database).await?;
+    let rows = on
+        .fetch(
+            "select datname::text, pg_catalog.shobj_description(oid, 'pg_database'), pg_catalog.pg_database_size(oid) \
+             from pg_catalog.pg_database where pg_catalog.starts_with(datname::text, $1)",
+            &[&names.snapshot_prefix()],
+        )
+        .await?;
+    let mut found = Vec::new();
+    for row in rows {
+        let comment: Option<String> = row.try_get(1).map_err(error_from)?;
+        let Some(mark) = Mark::parse(&comment.unwrap_or_default()) else {
+            continue;
+        };
+        let bytes: i64 = row.try_get(2).map_err(error_from)?;
+        found.push(Snapshot {
+            database: row.try_get(0).map_err(error_from)?,
+            mark,
+            bytes: bytes.try_into().unwrap_or_default(),
+            elsewhere: None,
+        });
     }
     found.sort_by(|a, b| (a.mark.made, &a.mark.name).cmp(&(b.mark.made, &b.mark.name)));
     Ok(found)
@@ -139,6 +149,7 @@ pub async fn find(
         database,
         mark,
         bytes: 0,
+        elsewhere: None,
     }))
 }
 
@@ -167,6 +178,50 @@ async fn sweep(on: &mut Connection, names: &Names) -> Result<()> {
         if mark.is_none() {
             database::drop(on, &name).await?;
         }
+    }
+    Ok(())
+}
+
+/// What a reset of the whole data directory must not destroy: what was saved and what is parked.
+pub async fn worth_keeping(on: &mut Connection, names: &Names) -> Result<Vec<Mark>> {
+    let all = marks(on, names).await?.into_iter();
+    let all = all.filter_map(|(_, mark)| mark);
+    Ok(all.filter(|mark| mark.kind != Kind::Automatic).collect())
+}
+
+/// The dev database of a data directory that is not the dev database any more, and what stands
+/// aside there, become automatic snapshots.
+pub async fn put_away(on: &mut Connection, names: &Names, dev: &str) -> Result<()> {
+    for name in [names.aside(), dev.to_owned()] {
+        if database::exists(on, &name).await? {
+            let mut moves = Moves::default();
+            keep_automatically(on, names, &name, dev, &mut moves).await?;
+            moves.run(on).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The dev database of a branch is parked, and none takes its place yet.
+pub async fn park(on: &mut Connection, names: &Names, dev: &str, left: &Mark) -> Result<()> {
+    let mut moves = Moves::default();
+    park_in(on, names, dev, left, &mut moves).await?;
+    moves.run(on).await
+}
+
+async fn park_in(
+    on: &mut Connection,
+    names: &Names,
+    dev: &str,
+    left: &Mark,
+    moves: &mut Moves,
+) -> Result<()> {
+    if database::exists(on, dev).await? {
+        // A database that was parked under this name before is older than the one that is left.
+        if let Some(old) = find(on, names, &left.name, true).await? {
+            moves.rename(&old.database, &trash::name(names));
+        }
+        become_snapshot(names, dev, left, moves);
     }
     Ok(())
 }
@@ -222,13 +277,7 @@ pub async fn switch(
     entered: Option<&Snapshot>,
 ) -> Result<()> {
     let mut moves = Moves::default();
-    if database::exists(on, dev).await? {
-        // A database that was parked under this name before is older than the one that is left.
-        if let Some(old) = find(on, names, &left.name, true).await? {
-            moves.rename(&old.database, &trash::name(names));
-        }
-        become_snapshot(names, dev, left, &mut moves);
-    }
+    park_in(on, names, dev, left, &mut moves).await?;
     match entered {
         Some(entered) => {
             moves.also(database::comment_sql(&entered.database, None));

@@ -316,6 +316,72 @@ impl Server {
         each_kind!(self, server => server.pending_reset())
     }
 
+    /// Names the slot of `server.json`; `None` where no data directory is kept.
+    fn slot(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Docker(docker) => docker.key(),
+            Kind::Local(_) => Some(local::SLOT.into()),
+            Kind::Url(_) => None,
+        }
+    }
+
+    /// Notes what is saved in the present data directory, in the caller's words: while there is
+    /// something, no reset destroys it.
+    pub fn note_saved(&self, saved: Vec<String>) -> Result<()> {
+        let mut state = state::State::load(&self.state_dir)?;
+        let slot = self.slot().and_then(|key| state.slot_mut(&key));
+        match slot {
+            Some(slot) if slot.current.saved != saved => {
+                slot.current.saved = saved;
+                state.save()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is saved in data directories that are put aside: their places, and the caller's words.
+    pub fn saved_elsewhere(&self) -> Result<Vec<(String, String)>> {
+        let state = state::State::load(&self.state_dir)?;
+        let slot = self.slot().and_then(|key| state.slot(&key));
+        let all = slot.into_iter().flat_map(|slot| slot.all().skip(1));
+        Ok(all
+            .flat_map(|kept| {
+                kept.saved
+                    .iter()
+                    .map(|word| (kept.place.clone(), word.clone()))
+            })
+            .collect())
+    }
+
+    /// Forgets one word about a data directory that is put aside. With the last one it is no longer
+    /// kept from being destroyed.
+    pub fn forget_saved(&self, place: &str, word: &str) -> Result<()> {
+        let mut state = state::State::load(&self.state_dir)?;
+        let slot = self.slot().and_then(|key| state.slot_mut(&key));
+        for kept in slot
+            .into_iter()
+            .flat_map(|slot| slot.aside.iter_mut().chain(&mut slot.old))
+        {
+            if kept.place == place {
+                kept.saved.retain(|other| other != word);
+            }
+        }
+        state.save()
+    }
+
+    /// Brings that data directory back; the present one takes its place for `undo`.
+    ///
+    /// # Errors
+    /// As [`Server::undo_data`].
+    pub async fn bring_back(&self, place: &str, events: &Events) -> Result<Undone> {
+        let mut state = state::State::load(&self.state_dir)?;
+        let slot = self.slot().and_then(|key| state.slot_mut(&key));
+        if slot.is_some_and(|slot| slot.choose_aside(place)) {
+            state.save()?;
+        }
+        self.undo_data(events).await
+    }
+
     /// Gives the server's log line by line: the last `tail` ones, or all; with `follow` for as
     /// long as it runs.
     pub async fn logs(

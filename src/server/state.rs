@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Named, Result};
+use crate::fault;
 
 /// What is not written by then never will be. Not every file here is written under the lock.
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
@@ -45,7 +46,7 @@ pub(crate) struct Slot {
     /// What `undo` brings back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aside: Option<Kept>,
-    /// To be destroyed once a reset has succeeded.
+    /// To be destroyed once a reset has succeeded, unless something is saved in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub old: Vec<Kept>,
     /// A reset put data aside and has not been finished.
@@ -71,6 +72,9 @@ pub(crate) struct Kept {
     pub system_identifier: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub major: Option<u32>,
+    /// What lies in it and must outlive a reset, in words that only the owner understands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub saved: Vec<String>,
 }
 
 /// A change of folders that takes more than one step.
@@ -108,6 +112,7 @@ impl State {
     /// Writes the file as a whole or not at all, and removes what a `kill -9` left of an
     /// earlier write.
     pub fn save(&self) -> Result<()> {
+        fault::step();
         let what = format!("cannot write {}", self.file.display());
         let dir = self.file.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir_all(dir).named(&what)?;
@@ -169,6 +174,26 @@ impl Slot {
         None
     }
 
+    /// What a reset that succeeded may destroy.
+    pub fn to_destroy(&self) -> Vec<Kept> {
+        let old = self.old.iter().filter(|kept| kept.saved.is_empty());
+        old.cloned().collect()
+    }
+
+    /// Makes the data directory at `place` the one that `undo` brings back. Gives whether there is
+    /// one.
+    pub fn choose_aside(&mut self, place: &str) -> bool {
+        if self.aside.as_ref().is_some_and(|kept| kept.place == place) {
+            return true;
+        }
+        let Some(at) = self.old.iter().position(|kept| kept.place == place) else {
+            return false;
+        };
+        let chosen = self.old.remove(at);
+        self.old.extend(self.aside.replace(chosen));
+        true
+    }
+
     /// Everything in this slot, the present one first.
     pub fn all(&self) -> impl Iterator<Item = &Kept> {
         std::iter::once(&self.current)
@@ -216,6 +241,26 @@ mod tests {
         assert_eq!(slot.put_aside(kept("3")), Some(kept("2")));
         assert_eq!(slot.aside, Some(kept("1")));
         assert_eq!(slot.current, kept("3"));
+    }
+
+    #[test]
+    fn what_something_is_saved_in_is_not_destroyed() {
+        let mut slot = Slot {
+            current: kept("1"),
+            aside: Some(kept("0")),
+            ..Slot::default()
+        };
+        slot.current.saved = vec!["a snapshot".into()];
+        slot.put_aside(kept("2"));
+        slot.pending = false;
+        slot.put_aside(kept("3"));
+        assert_eq!(slot.to_destroy(), [kept("0")]);
+        assert!(slot.choose_aside("1") && !slot.choose_aside("7"));
+        assert_eq!(
+            slot.aside.as_ref().map(|kept| kept.place.as_str()),
+            Some("1")
+        );
+        assert_eq!(slot.to_destroy(), [kept("0"), kept("2")]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::migrations::{Ran, Rollback};
 
 use super::ready::apply;
-use super::snapshot::save_automatically;
+use super::snapshot::{forget, last_applied, save_automatically};
 use super::{Context, provision};
 
 /// The migrations that ran, in order.
@@ -67,14 +67,24 @@ pub async fn rollback(context: &Context, how_far: &Rollback, save: bool) -> Resu
     let maintenance = server.ensure_up(&context.events).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let variables = context.variables(&target);
+    let mut saved = None;
     if save && provision::allow_databases(context.config(), "save a snapshot").is_ok() {
-        let name = save_automatically(context, "before a rollback").await?;
-        context.events.note(format!(
-            "the dev database was saved before: `devdb snapshot restore {name}`"
-        ));
+        saved = Some(save_automatically(context, "before a rollback").await?);
     }
     let ran = tool
         .rollback(&target, &variables, how_far, &context.events)
-        .await?;
+        .await;
+    if let Some(saved) = saved {
+        let name = &saved.mark.name;
+        // What was refused has lost nothing.
+        let at = last_applied(context, &target).await;
+        match ran.is_err() && at.is_some() && at == saved.mark.at {
+            true => forget(context, &saved).await?,
+            false => context.events.note(format!(
+                "the dev database was saved before: `devdb snapshot restore {name}`"
+            )),
+        }
+    }
+    let ran = ran?;
     Ok(moved(target.database, ran, started))
 }

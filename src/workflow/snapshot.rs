@@ -38,25 +38,35 @@ pub struct Restored {
 pub async fn save_snapshot(context: &Context, name: &str, note: Option<&str>) -> Result<Snapshot> {
     ensure_name(name)?;
     let _lock = context.lock("snapshot save").await?;
-    let (_, mut on) = session(context, "save a snapshot").await?;
-    ensure_new(context, &mut on, name).await?;
+    let (server, mut on) = session(context, "save a snapshot").await?;
+    ensure_new(context, &server, &mut on, name).await?;
     let mut mark = Mark::new(name, Kind::Saved, &context.config().database.name);
     mark.note = note.map(str::to_owned);
     save(context, &mut on, mark).await?;
-    let saved = find(context, &mut on, name).await?;
+    note_saved(context, &server, &mut on).await?;
+    let saved = find(context, &server, &mut on, name).await?;
     on.close().await;
     Ok(saved)
 }
 
-/// Saves the dev database as it is before something that loses data. Gives the name.
-pub(super) async fn save_automatically(context: &Context, why: &str) -> Result<String> {
-    let (_, mut on) = session(context, "save a snapshot").await?;
+/// Saves the dev database as it is before something that loses data.
+pub(super) async fn save_automatically(context: &Context, why: &str) -> Result<Snapshot> {
+    let (server, mut on) = session(context, "save a snapshot").await?;
     let name = snapshot::next_automatic(&mut on, &context.names()).await?;
     let mut mark = Mark::new(&name, Kind::Automatic, &context.config().database.name);
     mark.note = Some(why.to_owned());
     save(context, &mut on, mark).await?;
+    let saved = find(context, &server, &mut on, &name).await;
     on.close().await;
-    Ok(name)
+    saved
+}
+
+/// Drops one that turned out not to be needed.
+pub(super) async fn forget(context: &Context, saved: &Snapshot) -> Result<()> {
+    let (_, mut on) = session(context, "drop a snapshot").await?;
+    snapshot::remove(&mut on, saved).await?;
+    on.close().await;
+    Ok(())
 }
 
 async fn save(context: &Context, on: &mut Connection, mut mark: Mark) -> Result<()> {
@@ -66,13 +76,13 @@ async fn save(context: &Context, on: &mut Connection, mut mark: Mark) -> Result<
             Error::refused(format!("there is no database {dev} to save")).hint("run `devdb ready`"),
         );
     }
-    mark.at = at(context, &context.dev(on.target())).await;
+    mark.at = last_applied(context, &context.dev(on.target())).await;
     tell_clients(context, on).await;
     snapshot::save(on, &context.names(), &mark, &dev, &context.events).await
 }
 
 /// The last migration that is applied, as far as that can be told without starting a program.
-async fn at(context: &Context, target: &Target) -> Option<String> {
+pub(super) async fn last_applied(context: &Context, target: &Target) -> Option<String> {
     let mut connection = postgres::connect(target).await.ok()?;
     let standing = match &context.config().migrations {
         Some(_) => context.quick_standing(&mut connection).await.ok().flatten(),
@@ -83,13 +93,46 @@ async fn at(context: &Context, target: &Target) -> Option<String> {
     Some(format!("{} {}", last.id, last.name).trim_end().to_owned())
 }
 
-/// All snapshots, the oldest first.
+/// All snapshots, the oldest first, with those that lie in data directories which were put aside.
 pub async fn snapshots(context: &Context) -> Result<Vec<Snapshot>> {
-    let maintenance = context.server().await?.ensure_up(&context.events).await?;
+    let server = context.server().await?;
+    let maintenance = server.ensure_up(&context.events).await?;
     let mut on = postgres::connect(&maintenance).await?;
-    let found = snapshot::all(&mut on, &context.names()).await;
+    let found = all(context, &server, &mut on).await;
     on.close().await;
     found
+}
+
+async fn all(context: &Context, server: &Server, on: &mut Connection) -> Result<Vec<Snapshot>> {
+    let mut found = elsewhere(server)?;
+    found.extend(snapshot::all(on, &context.names()).await?);
+    found.sort_by_key(|snapshot| snapshot.mark.made);
+    Ok(found)
+}
+
+/// Those in data directories that were put aside.
+pub(super) fn elsewhere(server: &Server) -> Result<Vec<Snapshot>> {
+    let found = server.saved_elsewhere()?.into_iter();
+    Ok(found
+        .filter_map(|(place, word)| {
+            Some(Snapshot {
+                database: String::new(),
+                mark: Mark::parse(&word)?,
+                bytes: 0,
+                elsewhere: Some(place),
+            })
+        })
+        .collect())
+}
+
+/// Notes beside the data directory what is saved in it, so that no reset destroys it.
+pub(super) async fn note_saved(
+    context: &Context,
+    server: &Server,
+    on: &mut Connection,
+) -> Result<()> {
+    let marks = snapshot::worth_keeping(on, &context.names()).await?;
+    server.note_saved(marks.iter().map(Mark::text).collect())
 }
 
 /// The dev database becomes a copy of the snapshot; what it is now goes aside, for `undo`.
@@ -99,12 +142,23 @@ pub async fn snapshots(context: &Context) -> Result<Vec<Snapshot>> {
 pub async fn restore_snapshot(context: &Context, name: &str) -> Result<Restored> {
     let started = Instant::now();
     let _lock = context.lock("snapshot restore").await?;
-    let (_, mut on) = session(context, "restore a snapshot").await?;
-    let found = find(context, &mut on, name).await?;
+    let (server, mut on) = session(context, "restore a snapshot").await?;
+    let mut found = find(context, &server, &mut on, name).await?;
     let names = context.names();
-    snapshot::copy_to_fresh(&mut on, &names, &found, &context.events).await?;
+    let dev = &context.config().database.name;
     tell_clients(context, &mut on).await;
-    databases::put_aside(&mut on, &names, &context.config().database.name).await?;
+    if let Some(place) = &found.elsewhere {
+        context.events.detail(format!(
+            "{name} lies in a data directory that was put aside: {place}"
+        ));
+        let back = server.bring_back(place, &context.events).await?.target;
+        on = postgres::connect(&back).await?;
+        // `undo` is to bring back the data directory, and no older database in this one.
+        snapshot::put_away(&mut on, &names, dev).await?;
+        found = find(context, &server, &mut on, name).await?;
+    }
+    snapshot::copy_to_fresh(&mut on, &names, &found, &context.events).await?;
+    databases::put_aside(&mut on, &names, dev).await?;
     let dev = context.dev(on.target());
     on.close().await;
     Ok(Restored {
@@ -140,11 +194,12 @@ async fn pending(context: &Context, dev: &Target) -> Result<Vec<String>> {
 pub async fn rename_snapshot(context: &Context, name: &str, to: &str) -> Result<Snapshot> {
     ensure_name(to)?;
     let _lock = context.lock("snapshot rename").await?;
-    let (_, mut on) = session(context, "rename a snapshot").await?;
-    let found = find(context, &mut on, name).await?;
-    ensure_new(context, &mut on, to).await?;
+    let (server, mut on) = session(context, "rename a snapshot").await?;
+    let found = here(find(context, &server, &mut on, name).await?)?;
+    ensure_new(context, &server, &mut on, to).await?;
     snapshot::rename(&mut on, &context.names(), &found, to).await?;
-    let renamed = find(context, &mut on, to).await?;
+    note_saved(context, &server, &mut on).await?;
+    let renamed = find(context, &server, &mut on, to).await?;
     on.close().await;
     Ok(renamed)
 }
@@ -152,9 +207,15 @@ pub async fn rename_snapshot(context: &Context, name: &str, to: &str) -> Result<
 /// Drops a snapshot.
 pub async fn remove_snapshot(context: &Context, name: &str) -> Result<Snapshot> {
     let _lock = context.lock("snapshot remove").await?;
-    let (_, mut on) = session(context, "remove a snapshot").await?;
-    let found = find(context, &mut on, name).await?;
-    snapshot::remove(&mut on, &found).await?;
+    let (server, mut on) = session(context, "remove a snapshot").await?;
+    let found = find(context, &server, &mut on, name).await?;
+    match &found.elsewhere {
+        Some(place) => server.forget_saved(place, &found.mark.text())?,
+        None => {
+            snapshot::remove(&mut on, &found).await?;
+            note_saved(context, &server, &mut on).await?;
+        }
+    }
     on.close().await;
     Ok(found)
 }
@@ -166,7 +227,7 @@ pub async fn remove_snapshot(context: &Context, name: &str) -> Result<Snapshot> 
 pub async fn export_snapshot(context: &Context, name: &str, file: &Path) -> Result<u64> {
     let _lock = context.lock("snapshot export").await?;
     let (server, mut on) = session(context, "export a snapshot").await?;
-    let found = find(context, &mut on, name).await?;
+    let found = here(find(context, &server, &mut on, name).await?)?;
     if file.exists() {
         return Err(
             Error::refused(format!("{} is there already", file.display()))
@@ -210,7 +271,7 @@ pub async fn import_snapshot(context: &Context, name: &str, file: &Path) -> Resu
     let _lock = context.lock("snapshot import").await?;
     let input = std::fs::File::open(file).named(format_args!("cannot read {}", file.display()))?;
     let (server, mut on) = session(context, "import a snapshot").await?;
-    ensure_new(context, &mut on, name).await?;
+    ensure_new(context, &server, &mut on, name).await?;
     let names = context.names();
     databases::heal(&mut on, &names).await?;
     database::create(&mut on, &names.fresh()).await?;
@@ -228,10 +289,11 @@ pub async fn import_snapshot(context: &Context, name: &str, file: &Path) -> Resu
     }
     task.end("");
     let mut mark = Mark::new(name, Kind::Saved, &context.config().database.name);
-    mark.at = at(context, &fresh).await;
+    mark.at = last_applied(context, &fresh).await;
     mark.note = Some(format!("from {}", file.display()));
     snapshot::adopt_fresh(&mut on, &names, &mark).await?;
-    let imported = find(context, &mut on, name).await?;
+    note_saved(context, &server, &mut on).await?;
+    let imported = find(context, &server, &mut on, name).await?;
     on.close().await;
     Ok(imported)
 }
@@ -267,13 +329,17 @@ async fn session(context: &Context, what: &str) -> Result<(Server, Connection)> 
     Ok((server, on))
 }
 
-async fn find(context: &Context, on: &mut Connection, name: &str) -> Result<Snapshot> {
-    let all = snapshot::all(on, &context.names()).await?;
-    if let Some(found) = all
-        .iter()
-        .find(|s| s.mark.name == name && s.mark.kind != Kind::Parked)
-    {
-        return Ok(found.clone());
+/// The one of this name; a parked database is none.
+pub(super) async fn find(
+    context: &Context,
+    server: &Server,
+    on: &mut Connection,
+    name: &str,
+) -> Result<Snapshot> {
+    let mut all = all(context, server, on).await?;
+    all.retain(|s| s.mark.kind != Kind::Parked);
+    if let Some(at) = all.iter().position(|s| s.mark.name == name) {
+        return Ok(all.swap_remove(at));
     }
     let there: Vec<&str> = all.iter().map(|s| s.mark.name.as_str()).collect();
     Err(
@@ -284,8 +350,30 @@ async fn find(context: &Context, on: &mut Connection, name: &str) -> Result<Snap
     )
 }
 
-async fn ensure_new(context: &Context, on: &mut Connection, name: &str) -> Result<()> {
-    match snapshot::find(on, &context.names(), name, false).await? {
+/// For what can only be done with one in the present data directory.
+pub(super) fn here(snapshot: Snapshot) -> Result<Snapshot> {
+    match &snapshot.elsewhere {
+        None => Ok(snapshot),
+        Some(place) => Err(Error::refused(format!(
+            "{} lies in a data directory that a reset put aside ({place})",
+            snapshot.mark.name
+        ))
+        .hint(format!(
+            "`devdb snapshot restore {}` brings that back; `devdb undo` then the present one",
+            snapshot.mark.name
+        ))),
+    }
+}
+
+async fn ensure_new(
+    context: &Context,
+    server: &Server,
+    on: &mut Connection,
+    name: &str,
+) -> Result<()> {
+    let there = all(context, server, on).await?;
+    let same = |s: &&Snapshot| s.mark.name == name && s.mark.kind != Kind::Parked;
+    match there.iter().find(same) {
         Some(_) => Err(
             Error::refused(format!("there is a snapshot {name} already")).hint(format!(
                 "name another one, or `devdb snapshot remove {name}` before"

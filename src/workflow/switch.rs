@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::databases::snapshot::{self, Kind, Mark};
 use crate::databases::{self, begin_fresh};
 use crate::error::{Error, Named, Result};
+use crate::fault;
 use crate::postgres::{self, Connection, database};
+use crate::server::Server;
 
 use super::baseline::{self, Keys};
 use super::bench::session;
 use super::ready::tool_if_any;
 use super::reset::tell_clients;
+use super::snapshot::{elsewhere, note_saved};
 use super::{Context, git, provision};
 
 /// The dev database of the branch that was entered.
@@ -79,6 +82,7 @@ impl Present {
     }
 
     fn save(&self, context: &Context) -> Result<()> {
+        fault::step();
         let file = Self::file(context);
         let what = format!("cannot write {}", file.display());
         let text = serde_json::to_string(self).expect("plain data");
@@ -137,17 +141,32 @@ pub async fn switch(context: &Context, options: &SwitchOptions) -> Result<Switch
         return Ok(done(How::Stayed, None));
     };
     let names = context.names();
+    let server = context.server().await?;
+    let mut mark = Mark::new(&left, Kind::Parked, &dev);
+    mark.note = Some(format!("the dev database of {left}"));
     let parked = snapshot::find(&mut on, &names, &entered, true).await?;
-    let how = match parked {
-        Some(_) => How::BroughtBack,
-        None => make_fresh(context, &mut on, options).await?,
+    let elsewhere = match parked {
+        Some(_) => None,
+        None => parked_elsewhere(&server, &entered)?,
+    };
+    let how = match parked.is_some() || elsewhere.is_some() {
+        true => How::BroughtBack,
+        false => make_fresh(context, &mut on, options).await?,
     };
     present.entering = Some(entered.clone());
     present.save(context)?;
-    let mut mark = Mark::new(&left, Kind::Parked, &dev);
-    mark.note = Some(format!("the dev database of {left}"));
     tell_clients(context, &mut on).await;
-    snapshot::switch(&mut on, &names, &dev, &mark, parked.as_ref()).await?;
+    if let Some(place) = elsewhere {
+        // It lies in a data directory that a reset put aside.
+        snapshot::park(&mut on, &names, &dev, &mark).await?;
+        note_saved(context, &server, &mut on).await?;
+        let back = server.bring_back(&place, &context.events).await?;
+        on = postgres::connect(&back.target).await?;
+        enter(context, &mut on, &entered).await?;
+    } else {
+        snapshot::switch(&mut on, &names, &dev, &mark, parked.as_ref()).await?;
+    }
+    note_saved(context, &server, &mut on).await?;
     Present {
         branch: Some(entered.clone()),
         entering: None,
@@ -168,18 +187,53 @@ fn stayed(context: &Context, entered: String, started: Instant) -> Switched {
     }
 }
 
-/// What a switch left that was cut off: it happened or it did not.
+/// The data directory in which the branch's database is parked.
+fn parked_elsewhere(server: &Server, branch: &str) -> Result<Option<String>> {
+    let all = elsewhere(server)?.into_iter();
+    let mut all = all.filter(|s| s.mark.kind == Kind::Parked && s.mark.name == branch);
+    Ok(all.next().and_then(|found| found.elsewhere))
+}
+
+/// In the data directory that was brought back, the parked database becomes the dev database; the
+/// one that was that there before is kept as a snapshot.
+async fn enter(context: &Context, on: &mut Connection, branch: &str) -> Result<()> {
+    let names = context.names();
+    let dev = &context.config().database.name;
+    if let Some(parked) = snapshot::find(on, &names, branch, true).await? {
+        snapshot::put_away(on, &names, dev).await?;
+        let nobody = Mark::new(branch, Kind::Parked, dev);
+        snapshot::switch(on, &names, dev, &nobody, Some(&parked)).await?;
+    }
+    Ok(())
+}
+
+/// Brings a switch that was cut off to one of its two ends.
 async fn healed(context: &Context, on: &mut Connection) -> Result<Present> {
     let mut present = Present::load(context);
-    if let (Some(branch), Some(entering)) = (present.branch.clone(), present.entering.take()) {
-        let names = context.names();
-        let parked = snapshot::find(on, &names, &branch, true).await?.is_some();
-        let still = snapshot::find(on, &names, &entering, true).await?.is_some();
-        if parked && !still {
+    let (Some(left), Some(entering)) = (present.branch.clone(), present.entering.clone()) else {
+        return Ok(present);
+    };
+    let names = context.names();
+    let dev = &context.config().database.name;
+    let has_left = snapshot::find(on, &names, &left, true).await?;
+    let has_entering = snapshot::find(on, &names, &entering, true).await?;
+    if database::exists(on, dev).await? {
+        let server = context.server().await?;
+        if has_entering.is_some() && parked_elsewhere(&server, &left)?.is_some() {
+            // The other data directory is there already.
+            enter(context, on, &entering).await?;
+            note_saved(context, &server, on).await?;
+            present.branch = Some(entering);
+        } else if has_left.is_some() && has_entering.is_none() {
             present.branch = Some(entering);
         }
-        present.save(context)?;
+    } else if let Some(parked) = has_left {
+        // Parked, and the data directory of the other one not yet brought back.
+        let nobody = Mark::new(&left, Kind::Parked, dev);
+        snapshot::switch(on, &names, dev, &nobody, Some(&parked)).await?;
     }
+    present.entering = None;
+    present.save(context)?;
     Ok(present)
 }
 

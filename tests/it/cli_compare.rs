@@ -162,7 +162,7 @@ async fn diff_prints_sql_that_is_proved_and_can_be_denied() {
     ----- stdout -----
     ----- stderr -----
     error: "nowhere.sql" is neither a side nor a file
-    hint: sides are dev, baseline, baseline:ID, wanted, empty, git:REV, git:REV:PATH, a Postgres URL, an SQL file or folder
+    hint: sides are dev, baseline, baseline:ID, wanted, snapshot:NAME, empty, git:REV, git:REV:PATH, a Postgres URL, an SQL file or folder
     "#);
     assert_snapshot!(project.devdb(&["diff", "dev", "wanted", "--deny", "dataloss"]).show(), @"
     exit: 2

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 1),
     ("event", 1),
     ("excerpt", 1),
+    ("fault", 0),
     ("error", 0),
 ];
 

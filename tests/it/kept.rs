@@ -66,6 +66,17 @@ fn a_snapshot_brings_the_data_back_and_undo_what_was_there_meanwhile() {
         "{list}"
     );
 
+    // It is a side of a comparison, too.
+    query(&project, "alter table notes add later int");
+    let diff = project
+        .devdb(&["diff", "snapshot:1st", "dev", "--summary"])
+        .ok();
+    assert!(
+        diff.stdout.contains("+ column public.notes.later"),
+        "{}",
+        diff.stdout
+    );
+
     let refused = |arguments: &[&str], code: i32, says: &str| {
         let run: Run = project.devdb(arguments);
         assert_eq!(run.code, code, "{}", run.show());
@@ -255,6 +266,60 @@ fn each_branch_has_a_database_of_its_own() {
         "{}",
         run.stderr
     );
+}
+
+/// A project with a server of its own from local binaries.
+fn local(name: &str) -> Project {
+    let project = Project::empty(name);
+    let bin = std::env::var("DEVDB_TEST_PG_BIN").expect("set by the test script");
+    project.file(
+        "devdb.toml",
+        &format!("[server]\nkind = \"local\"\nbin = {bin:?}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n"),
+    );
+    project.file(&format!("migrations/{}", NOTES.0), NOTES.1);
+    project
+}
+
+#[test]
+fn what_was_saved_outlives_resets_of_the_whole_data_directory() {
+    let project = local("saved_dirs");
+    let full = || project.devdb(&["reset", "--yes", "--full"]).ok();
+    project.devdb(&["ready"]).ok();
+    project.devdb(&["switch", "main"]).ok();
+    write(&project, "saved");
+    project.devdb(&["snapshot", "save", "old"]).ok();
+    write(&project, "of main");
+    project.devdb(&["switch", "feature"]).ok();
+    for n in 1..=3 {
+        write(&project, &format!("feature {n}"));
+        full();
+    }
+    let list = project.devdb(&["snapshot", "list"]).ok().stdout;
+    let elsewhere = |name: &str| {
+        let line = list.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("{list}"))
+            .contains("in a data directory")
+    };
+    assert!(elsewhere("old ") && elsewhere("main "));
+    write(&project, "feature now");
+    let refused = project.devdb(&["snapshot", "save", "old"]);
+    assert_eq!(refused.code, 5, "{}", refused.show());
+
+    project.devdb(&["snapshot", "restore", "old"]).ok();
+    assert_eq!(bodies(&project), "saved");
+    project.devdb(&["undo"]).ok();
+    assert_eq!(bodies(&project), "feature now");
+
+    // The same for the database of another branch; then back again.
+    project.devdb(&["switch", "main"]).ok();
+    assert_eq!(bodies(&project), "of main,saved");
+    project.devdb(&["switch", "feature"]).ok();
+    assert_eq!(bodies(&project), "feature now");
+    full();
+    project.devdb(&["snapshot", "remove", "old"]).ok();
+    project.devdb(&["switch", "main"]).ok();
+    assert_eq!(bodies(&project), "of main,saved");
+    project.devdb(&["down", "--wipe", "--yes"]).ok();
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod cli_compare;
 mod cli_docker;
 mod house;
 mod kept;
+mod killed;
 mod migrations_alembic;
 mod migrations_alembic_errors;
 mod migrations_command;

@@ -14,7 +14,7 @@ use crate::server::state::{Intent, Kept, Slot, State};
 
 impl Docker {
     /// Names the slot in `server.json`; `None` for tmpfs, which keeps nothing.
-    pub(super) fn key(&self) -> Option<String> {
+    pub(in crate::server) fn key(&self) -> Option<String> {
         match &self.config.server.data {
             Data::Volume => Some("volume".into()),
             Data::Folder(folder) => Some(format!("folder:{}", folder.display())),
@@ -124,6 +124,7 @@ impl Docker {
                     place,
                     system_identifier,
                     major,
+                    ..Kept::default()
                 },
                 ..Slot::default()
             };

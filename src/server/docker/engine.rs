@@ -103,6 +103,7 @@ pub(crate) fn is_missing(failure: &Failure) -> bool {
 
 /// `what` reads like "cannot remove the container devdb-x".
 pub(crate) fn named<T>(result: Result<T, Failure>, what: impl std::fmt::Display) -> Result<T> {
+    crate::fault::step();
     result.map_err(|failure| {
         let why = match answer(&failure) {
             Some((_, message)) => message.trim().to_string(),
@@ -114,6 +115,7 @@ pub(crate) fn named<T>(result: Result<T, Failure>, what: impl std::fmt::Display)
 
 /// A removal of something that may be gone already.
 pub(crate) fn gone(result: Result<(), Failure>, what: impl std::fmt::Display) -> Result<()> {
+    crate::fault::step();
     match result {
         Err(failure) if is_missing(&failure) => Ok(()),
         other => named(other, what),

@@ -224,7 +224,7 @@ impl Docker {
         let Some(slot) = self.slot_mut(&mut state) else {
             return Ok(());
         };
-        let old = slot.old.clone();
+        let old = slot.to_destroy();
         if !slot.pending && old.is_empty() {
             return Ok(());
         }

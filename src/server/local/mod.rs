@@ -24,7 +24,7 @@ use crate::error::{Error, Named as _, Result};
 use crate::event::Events;
 use crate::postgres::Target;
 
-const SLOT: &str = "local";
+pub(super) const SLOT: &str = "local";
 
 pub(super) struct Local {
     config: Config,
@@ -155,6 +155,7 @@ impl Local {
         if process::find(&place.data()).is_none() {
             return Ok(());
         }
+        crate::fault::step();
         let output = self
             .run_as
             .command(&self.binaries.program("pg_ctl"))

@@ -73,7 +73,8 @@ impl Local {
         let Some(slot) = state.slot_mut(SLOT) else {
             return Ok(());
         };
-        let old = std::mem::take(&mut slot.old);
+        let old = slot.to_destroy();
+        slot.old.retain(|kept| !kept.saved.is_empty());
         if !slot.pending && old.is_empty() {
             return Ok(());
         }

@@ -172,7 +172,9 @@ impl Local {
             if let Some(more) = self.config.server.environment.get("POSTGRES_INITDB_ARGS") {
                 command.args(more.split_whitespace());
             }
+            crate::fault::step();
             let output = command.output().await.named("cannot run initdb")?;
+            crate::fault::step();
             if output.status.success() {
                 let new = new.keep();
                 return std::fs::rename(&new, place.data())
@@ -239,6 +241,7 @@ impl Local {
         let from = log.metadata().named(&what)?.len();
         self.write_spec(place, target.port)?;
         task.advance(0, Stage::Starting.text());
+        crate::fault::step();
         let mut child = self
             .run_as
             .command(&self.binaries.program("postgres"))

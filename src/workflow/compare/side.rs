@@ -12,7 +12,7 @@ use crate::postgres::{self, Connection, Row, error_from};
 use crate::schema::{self, Kind, Schema};
 
 use super::super::generate::schema_files;
-use super::super::{Context, baseline, git, provision, ready};
+use super::super::{Context, baseline, git, provision, ready, snapshot};
 use super::Desk;
 
 /// One side.
@@ -34,6 +34,8 @@ pub enum Side {
     Url(Target),
     /// A file or a folder of SQL, such as `pg_dump --schema-only` writes.
     Files(PathBuf),
+    /// A saved state of the dev database.
+    Snapshot(String),
     /// Nothing at all.
     Empty,
 }
@@ -55,6 +57,9 @@ impl Side {
             _ if text.starts_with("baseline:") => Side::Baseline {
                 to: Some(text["baseline:".len()..].to_owned()),
             },
+            _ if text.starts_with("snapshot:") => {
+                Side::Snapshot(text["snapshot:".len()..].to_owned())
+            }
             _ if text.starts_with("git:") => {
                 let rest = &text["git:".len()..];
                 let (revision, path) = match rest.split_once(':') {
@@ -69,7 +74,7 @@ impl Side {
             _ if here.join(text).exists() => Side::Files(here.join(text)),
             _ => {
                 return Err(Error::usage(format!("{text:?} is neither a side nor a file")).hint(
-                    "sides are dev, baseline, baseline:ID, wanted, empty, git:REV, git:REV:PATH, a Postgres URL, an SQL file or folder",
+                    "sides are dev, baseline, baseline:ID, wanted, snapshot:NAME, empty, git:REV, git:REV:PATH, a Postgres URL, an SQL file or folder",
                 ));
             }
         })
@@ -90,6 +95,7 @@ impl fmt::Display for Side {
             },
             Side::Url(target) => write!(f, "{target}"),
             Side::Files(path) => write!(f, "{}", path.display()),
+            Side::Snapshot(name) => write!(f, "snapshot:{name}"),
             Side::Empty => f.write_str("empty"),
         }
     }
@@ -173,6 +179,16 @@ impl Desk<'_> {
                 revision,
                 path: None,
             } => self.chain_as_of(revision).await,
+            Side::Snapshot(name) => {
+                let server = self.home.server().await?;
+                let purpose = self.purpose();
+                let home = self.home;
+                let workshop = self.workshop().await?;
+                // Nobody can connect to the snapshot itself.
+                let on = workshop.connection();
+                let found = snapshot::here(snapshot::find(home, &server, on, name).await?)?;
+                Ok(workshop.make(&purpose, &found.database).await?.target)
+            }
             Side::Empty => Ok(self.empty().await?.target),
         }
     }
@@ -297,6 +313,7 @@ mod tests {
             "baseline:42",
             "wanted",
             "git:main",
+            "snapshot:first try",
             "git:HEAD~1:db/x.sql",
             "empty",
         ] {
