@@ -29,7 +29,8 @@ pub async fn copy(
 ) -> Result<()> {
     let bytes = database::size(on, template).await?;
     if bytes < LARGE {
-        let sql = database::clone_sql(name, template, "wal_log");
+        let strategy = database::strategy(on).await?;
+        let sql = database::clone_sql(name, template, strategy);
         database::undisturbed(on, &[template], &sql).await?;
         return copy_surroundings(on, name, template).await;
     }

@@ -9,7 +9,6 @@ const DEVELOPMENT: &[(&str, &str)] = &[
     ("full_page_writes", "off"),
     ("max_connections", "200"),
     ("shared_buffers", "128MB"),
-    ("synchronous_commit", "off"),
 ];
 
 /// devdb's settings with the user's over them.

@@ -193,3 +193,60 @@ fn tidy_and_generate_can_be_killed_at_any_step() {
     );
     kill_everywhere("kill_generate", 2, &["generate", "nothing"], &[]);
 }
+
+/// The server's process, from its own file.
+fn postmaster(project: &Project) -> i32 {
+    let mut folders = vec![project.path(".state")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path
+                .file_name()
+                .is_some_and(|name| name == "postmaster.pid")
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                return text.lines().next().unwrap().trim().parse().unwrap();
+            }
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    panic!("no server runs");
+}
+
+#[test]
+fn the_server_can_be_killed_at_any_moment() {
+    let project = Gone(project("kill_server"));
+    project.0.devdb(&["ready"]).ok();
+    for (n, arguments) in [
+        vec!["reset", "--yes"],
+        vec!["snapshot", "save", "one"],
+        vec!["undo"],
+        vec!["switch", "feature"],
+        vec!["reset", "--yes"],
+        vec!["generate", "nothing"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        for wait in [0, 10, 30, 60] {
+            let marker = format!("row {n} {wait}");
+            project.psql(&format!("insert into notes values ('{marker}')"));
+            let pid = postmaster(&project.0);
+            let mut running = project.0.command(arguments).spawn().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(wait));
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
+                .unwrap();
+            // It may have come to its end before, or fail; neither may lose anything.
+            running.wait().unwrap();
+            let ready = project.0.devdb(&["ready"]);
+            assert_eq!(ready.code, 0, "{arguments:?} {wait}: {}", ready.show());
+            assert!(
+                project.can_have_back(&marker),
+                "{arguments:?} {wait} lost a row"
+            );
+            project.0.devdb(&["ready"]).ok();
+        }
+    }
+}
