@@ -26,7 +26,7 @@ impl Progress {
         let (bar, template) = match total {
             Some(total) if bytes => (
                 ProgressBar::new(total),
-                "{spinner:.cyan} {prefix} {bar:24.cyan/blue} {bytes}/{total_bytes}, {eta} left",
+                "{spinner:.cyan} {prefix} {bar:24.cyan/blue} {decimal_bytes}/{decimal_total_bytes}, {eta} left",
             ),
             Some(total) => (
                 ProgressBar::new(total),

@@ -109,6 +109,8 @@ pub struct Migrations {
     pub schema: Option<PathBuf>,
     /// sqlx: the table of applied migrations; `_sqlx_migrations` unless configured.
     pub table: String,
+    /// Variables that a replay depends on, with their values: they belong to a baseline's key.
+    pub variables: Vec<(String, Option<String>)>,
     /// command: the shell command that brings a database to head.
     pub up: Option<String>,
     /// command: the shell command that writes a migration; `{message}` is replaced, quoted.

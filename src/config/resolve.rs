@@ -111,7 +111,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
 
     let server = typed::server(&root, &layers, service.as_ref(), surroundings)?;
     let database = typed::database(&root, &layers)?;
-    let migrations = typed::migrations(&root, &layers)?;
+    let migrations = typed::migrations(&root, &layers, &variables)?;
     let env = typed::env(&layers)?;
     let mut skipped = Vec::new();
     if let Some(service) = &service {

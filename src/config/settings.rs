@@ -77,6 +77,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("migrations.run", Type::List),
     setting("migrations.schema", Type::Text),
     setting("migrations.table", Type::Text),
+    setting("migrations.variables", Type::List),
     setting("migrations.up", Type::Text),
     setting("migrations.generate", Type::Text),
     setting("drift.ignore", Type::List),

@@ -1,5 +1,6 @@
 //! From layers to plain settings: words become enums, paths become absolute.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::compose::{self, clean};
@@ -110,7 +111,11 @@ pub fn database(root: &Path, layers: &Layers) -> Result<Database> {
     })
 }
 
-pub fn migrations(root: &Path, layers: &Layers) -> Result<Option<Migrations>> {
+pub fn migrations(
+    root: &Path,
+    layers: &Layers,
+    environment: &BTreeMap<String, String>,
+) -> Result<Option<Migrations>> {
     let Some(tool) = layers.text("migrations.tool") else {
         return Ok(None);
     };
@@ -156,6 +161,14 @@ pub fn migrations(root: &Path, layers: &Layers) -> Result<Option<Migrations>> {
             .text("migrations.table")
             .unwrap_or("_sqlx_migrations")
             .into(),
+        variables: layers
+            .list("migrations.variables")
+            .into_iter()
+            .map(|name| {
+                let value = environment.get(&name).cloned();
+                (name, value)
+            })
+            .collect(),
         up: layers.text("migrations.up").map(str::to_owned),
         generate: layers.text("migrations.generate").map(str::to_owned),
     }))

@@ -14,6 +14,9 @@ use crate::postgres::{Connection, Row, database, error_from};
 /// How many of a project's baselines stay; the least recently used go first.
 pub const KEPT: usize = 8;
 
+/// How many bytes they may take together, beside the most recently used one.
+const KEPT_BYTES: i64 = 4 << 30;
+
 /// Decides what a replay gives: the base, the server, and the bytes of each migration, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaselineKey(String);
@@ -196,8 +199,14 @@ pub async fn keep(on: &mut Connection, names: &Names, mark: &Mark, database: &st
 /// of the dropped.
 pub async fn prune(on: &mut Connection, names: &Names, keep: usize) -> Result<Vec<String>> {
     let complete = baselines(on, names).await?;
-    let surplus = complete.len().saturating_sub(keep);
-    let mut gone: Vec<String> = complete[..surplus].iter().map(|b| b.name.clone()).collect();
+    let mut bytes = 0;
+    let mut gone = Vec::new();
+    for (newer, baseline) in complete.iter().rev().enumerate() {
+        bytes += baseline.bytes;
+        if newer >= keep || newer > 0 && bytes > KEPT_BYTES {
+            gone.push(baseline.name.clone());
+        }
+    }
     for (name, comment, _) in candidates(on, names).await? {
         if Mark::parse(&comment).is_none() {
             gone.push(name);

@@ -18,7 +18,7 @@ pub use base::{BaseKey, clone_from, find_base, keep_as_base};
 pub use baseline::{
     Baseline, BaselineKey, KEPT, Known, Mark, baselines, has_comment, keep, longest, prune,
 };
-pub use copy::copy;
+pub use copy::{copy, ensure_room};
 pub use names::Names;
 pub use scratch::{Scratch, Workshop};
 pub use serverwide::ServerWide;

@@ -45,8 +45,14 @@ impl Keys {
         if chain.heads.len() != 1 || chain.problems.iter().any(|p| p.blocks) {
             return Ok(None);
         }
-        let version: Option<String> = on.fetch_value("select pg_catalog.version()", &[]).await?;
-        let mut surroundings = version.unwrap_or_default();
+        // An image is what its server and its extensions are: those that a chain makes are made in
+        // the version that lies there.
+        let image = "select pg_catalog.version() || pg_catalog.string_agg(name || ' ' || default_version, ',' order by name) \
+                     from pg_catalog.pg_available_extensions";
+        let mut surroundings: String = on.fetch_value(image, &[]).await?.unwrap_or_default();
+        for (name, value) in &migrations.variables {
+            surroundings.push_str(&format!("\n${name}={value:?}"));
+        }
         for (name, value) in &context.config().server.settings {
             surroundings.push_str(&format!("\n{name}={value}"));
         }

@@ -121,9 +121,12 @@ pub async fn switch(context: &Context, options: &SwitchOptions) -> Result<Switch
     };
     let mut on = postgres::connect(&maintenance).await?;
     let mut present = healed(context, &mut on).await?;
-    if present.branch.is_none() && options.only_where_it_runs {
-        // Called right after a checkout.
-        present.branch = git::previous_branch(root);
+    if present.branch.is_none() {
+        // Called right after a checkout, or with the name of another branch than git's.
+        present.branch = match options.only_where_it_runs {
+            true => git::previous_branch(root),
+            false => git::branch(root),
+        };
     }
     let dev = context.config().database.name.clone();
     let done = |how, left| Switched {

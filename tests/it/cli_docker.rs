@@ -91,6 +91,15 @@ fn a_reset_is_a_clone_where_that_is_the_same_as_a_replay() {
         "insert into notes values (1), (2);\n",
     );
     assert_eq!(reset(&[]), (0, 3));
+    // So does what the settings name besides.
+    let toml = project.read("devdb.toml");
+    project.file("devdb.toml", &format!("{toml}variables = [\"TENANT\"]\n"));
+    project.file(".env", "TENANT=a\n");
+    assert_eq!(reset(&[]), (0, 3));
+    assert_eq!(reset(&[]), (3, 0));
+    project.file(".env", "TENANT=b\n");
+    assert_eq!(reset(&[]), (0, 3));
+    project.file("devdb.toml", &toml);
     assert_eq!(psql("select count(*) from notes"), "2");
     assert_eq!(reset(&["--full"]), (0, 3));
 

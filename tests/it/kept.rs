@@ -391,3 +391,77 @@ fn a_migration_of_another_branch_is_found_there() {
     project.devdb(&["reset", "--yes"]).ok();
     project.devdb(&["ready"]).ok();
 }
+
+#[tokio::test]
+async fn a_full_disk_is_seen_before() {
+    let project = sqlx("room");
+    let target = devdb::postgres::Target::parse(&crate::support::server::url()).unwrap();
+    let mut on = devdb::postgres::connect(&target).await.unwrap();
+    let loaded = devdb::config::load(&devdb::config::Surroundings {
+        folder: project.root().to_owned(),
+        ..Default::default()
+    })
+    .unwrap();
+    let names = devdb::databases::Names::new(&loaded.config.project, "app");
+    let room = devdb::databases::ensure_room(&mut on, &names, 1 << 20).await;
+    assert!(room.is_ok(), "{room:?}");
+    let error = devdb::databases::ensure_room(&mut on, &names, 1 << 60).await;
+    let error = error.unwrap_err();
+    assert!(
+        error
+            .message()
+            .contains("not enough room on the server's disk"),
+        "{error}"
+    );
+    assert!(error.hint_text().unwrap().contains("devdb snapshot remove"));
+}
+
+#[test]
+fn worktrees_run_side_by_side() {
+    let project = local("worktrees");
+    committed(&project);
+    let folders = ["one", "two", "three"].map(|name| {
+        git(
+            &project,
+            &[
+                "worktree",
+                "add",
+                "-q",
+                "-b",
+                name,
+                &format!("trees/{name}"),
+            ],
+        );
+        project.path(&format!("trees/{name}"))
+    });
+    let devdb = |folder: &std::path::Path, arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        // Each run of the harness is in the first tree.
+        let output = command.current_dir(folder).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let mut urls = std::collections::BTreeSet::new();
+    for folder in &folders {
+        urls.insert(devdb(folder, &["ready"]));
+        devdb(
+            folder,
+            &[
+                "psql",
+                "-c",
+                &format!("insert into notes values ('{}')", folder.display()),
+            ],
+        );
+    }
+    assert_eq!(urls.len(), 3, "{urls:?}");
+    devdb(&folders[0], &["reset", "--yes"]);
+    let count = |folder| devdb(folder, &["psql", "-Atc", "select count(*) from notes"]);
+    assert_eq!(
+        [count(&folders[0]), count(&folders[1]), count(&folders[2])],
+        ["0", "1", "1"]
+    );
+    for folder in &folders {
+        devdb(folder, &["down", "--wipe", "--yes"]);
+    }
+}

@@ -48,6 +48,7 @@ impl Fixture {
             ],
             schema: None,
             table: String::new(),
+            variables: Vec::new(),
             up: None,
             generate: None,
         }

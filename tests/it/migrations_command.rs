@@ -16,6 +16,7 @@ fn config(dir: &tempfile::TempDir, up: Option<&str>, generate: Option<&str>) -> 
         run: Vec::new(),
         schema: None,
         table: String::new(),
+        variables: Vec::new(),
         up: up.map(String::from),
         generate: generate.map(String::from),
     }

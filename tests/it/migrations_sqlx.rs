@@ -47,6 +47,7 @@ impl Project {
             run: Vec::new(),
             schema: None,
             table: "_sqlx_migrations".into(),
+            variables: Vec::new(),
             up: None,
             generate: None,
         })
@@ -777,6 +778,7 @@ impl SqlxOpen {
             run: Vec::new(),
             schema: None,
             table: "_sqlx_migrations".into(),
+            variables: Vec::new(),
             up: None,
             generate: None,
         })
