@@ -27,6 +27,11 @@ impl BaselineKey {
         BaselineKey(hash(&[base.text().as_bytes(), surroundings]))
     }
 
+    /// Its hex digits.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// After one more migration.
     pub fn after(&self, id: &str, checksum: &str) -> Self {
         BaselineKey(hash(&[

@@ -23,6 +23,12 @@ impl Names {
         }
     }
 
+    /// Sixteen hex digits for any text.
+    pub fn digest(text: &str) -> String {
+        let hash = Sha256::digest(text);
+        hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    }
+
     /// What stands in the dev database before the first migration.
     pub fn base(&self) -> String {
         format!("{}_base", self.prefix)

@@ -7,7 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Server;
+use super::state::Kept;
+use super::{Kind, Server};
 use crate::config::{Config, Data, Port, ServerKind};
 use crate::error::{Error, Named, Result};
 use crate::event::Events;
@@ -16,10 +17,13 @@ use crate::postgres::Target;
 /// A running one. [`Ephemeral::close`] removes it; where the process dies first, the next
 /// [`Ephemeral::start`] does.
 pub struct Ephemeral {
-    /// The settings that it was made from: another project's, with the same root.
+    /// The project's settings, with this server in the place of the project's.
     pub config: Config,
     /// Its maintenance database.
     pub target: Target,
+    /// The project's own.
+    state_dir: PathBuf,
+    token: String,
     server: Server,
     folder: PathBuf,
     _lock: File,
@@ -33,6 +37,20 @@ impl Ephemeral {
     /// # Errors
     /// `Server` where the project's server is somebody else's, or none can be started.
     pub async fn start(config: &Config, server: &Server, events: &Events) -> Result<Self> {
+        Self::start_on(config, server, Data::Tmpfs, events).await
+    }
+
+    /// The same with its data on the disk, for [`Server::keep_prepared`].
+    pub async fn start_to_keep(config: &Config, server: &Server, events: &Events) -> Result<Self> {
+        Self::start_on(config, server, Data::Volume, events).await
+    }
+
+    async fn start_on(
+        config: &Config,
+        server: &Server,
+        data: Data,
+        events: &Events,
+    ) -> Result<Self> {
         let kind = match server.kind() {
             "docker" => ServerKind::Docker,
             "local" => ServerKind::Local,
@@ -43,7 +61,7 @@ impl Ephemeral {
             }
         };
         let all = config.project.state_dir.join("ephemeral");
-        sweep(config, &all, events).await;
+        Self::sweep(config, events).await;
         let token = format!(
             "{}x{}",
             std::process::id(),
@@ -53,7 +71,10 @@ impl Ephemeral {
         let lock = lock(&folder)?.ok_or_else(|| {
             Error::failed(format!("{} is in use by another process", folder.display()))
         })?;
-        let config = derived(config, &folder, &token, kind);
+        let project = &config.project;
+        let (id, state_dir) = (project.id.clone(), project.state_dir.clone());
+        let mut config = derived(config, &folder, &token, kind);
+        config.server.data = data;
         let task = events.begin("starting a server for this command alone", None);
         let silent = Events::silent();
         let server = Server::open(&config, &silent).await?;
@@ -67,13 +88,34 @@ impl Ephemeral {
             }
         };
         task.end("");
+        // Databases are called as on the project's server.
+        config.project.id = id;
         Ok(Ephemeral {
             config,
+            state_dir,
+            token,
             target,
             server,
             folder,
             _lock: lock,
         })
+    }
+
+    /// Removes those whose owner is dead.
+    pub async fn sweep(config: &Config, events: &Events) {
+        sweep(config, &config.project.state_dir.join("ephemeral"), events).await;
+    }
+
+    /// Stops it and gives its data to the project; `None` where that is no place of devdb's own.
+    pub(super) async fn give_data(self) -> Result<Option<Kept>> {
+        self.server.stop(&Events::silent()).await?;
+        let kept = match &self.server.kind {
+            Kind::Docker(docker) => docker.copy_data(&self.config, &self.token).await?,
+            Kind::Local(local) => local.move_data(&self.state_dir, &self.token)?,
+            Kind::Url(_) => None,
+        };
+        self.close().await?;
+        Ok(kept)
     }
 
     /// Removes it with everything in it.

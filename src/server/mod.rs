@@ -104,6 +104,8 @@ pub enum DataReset {
         target: Target,
         /// Where the former data is; `None` where there was none.
         aside: Option<String>,
+        /// Whether it is not empty, but the one that was [prepared](Server::keep_prepared).
+        prepared: bool,
     },
     /// This kind of server keeps no data directory that devdb could exchange.
     Unsupported { why: String },
@@ -294,7 +296,61 @@ impl Server {
     /// # Errors
     /// `Refused` for a folder that devdb did not initialise; nothing is changed then.
     pub async fn reset_data(&self, events: &Events, adopt: bool) -> Result<DataReset> {
-        each_kind!(self, server => server.reset_data(events, adopt).await)
+        self.reset_to(events, adopt, None).await
+    }
+
+    /// The same; begins with the data directory that was [prepared](Server::keep_prepared), where
+    /// it has this key.
+    pub async fn reset_to(
+        &self,
+        events: &Events,
+        adopt: bool,
+        prepared: Option<&str>,
+    ) -> Result<DataReset> {
+        match &self.kind {
+            Kind::Docker(docker) => docker.reset_data(events, adopt, prepared).await,
+            Kind::Local(local) => local.reset_data(events, prepared).await,
+            Kind::Url(url) => url.reset_data(),
+        }
+    }
+
+    /// Whether the data directory was exchanged before, so that preparing another one may pay.
+    pub fn was_exchanged(&self) -> bool {
+        let state = state::State::load(&self.state_dir).unwrap_or_default();
+        let slot = self.slot().and_then(|key| state.slot(&key).cloned());
+        slot.is_some_and(|slot| slot.aside.is_some())
+    }
+
+    /// The key of the data directory that is prepared.
+    pub fn prepared(&self) -> Option<String> {
+        let state = state::State::load(&self.state_dir).ok()?;
+        let slot = self.slot().and_then(|key| state.slot(&key).cloned());
+        Some(slot?.prepared?.key)
+    }
+
+    /// The data directory of a server that was filled for it stands ready for the next
+    /// [`Server::reset_data`] with this key. Takes the place of an earlier one. Where data lies in a
+    /// configured folder or in memory nothing is kept.
+    pub async fn keep_prepared(&self, filled: Ephemeral, key: &str) -> Result<()> {
+        let Some(kept) = filled.give_data().await? else {
+            return Ok(());
+        };
+        let mut state = state::State::load(&self.state_dir)?;
+        let Some(slot) = self.slot().and_then(|key| state.slot_mut(&key)) else {
+            return Ok(());
+        };
+        let prepared = state::Prepared {
+            key: key.to_owned(),
+            kept,
+        };
+        slot.prepared = Some(prepared);
+        state.save()?;
+        // The earlier one, and what was cut off before it was noted.
+        match &self.kind {
+            Kind::Docker(docker) => docker.sweep_prepared(&state).await,
+            Kind::Local(local) => local.sweep_prepared(&state),
+            Kind::Url(_) => Ok(()),
+        }
     }
 
     /// Brings the data directory back that was put aside; the present one takes its place there.

@@ -46,6 +46,9 @@ pub(crate) struct Slot {
     /// What `undo` brings back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aside: Option<Kept>,
+    /// A stopped data directory that the next reset may begin with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Prepared>,
     /// To be destroyed once a reset has succeeded, unless something is saved in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub old: Vec<Kept>,
@@ -75,6 +78,14 @@ pub(crate) struct Kept {
     /// What lies in it and must outlive a reset, in words that only the owner understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub saved: Vec<String>,
+}
+
+/// A data directory that was filled ahead of need.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Prepared {
+    /// What decides its content, in the caller's words.
+    pub key: String,
+    pub kept: Kept,
 }
 
 /// A change of folders that takes more than one step.
@@ -174,6 +185,14 @@ impl Slot {
         None
     }
 
+    /// Takes the prepared data directory out, where it is the right one.
+    pub fn take_prepared(&mut self, key: Option<&str>) -> Option<Kept> {
+        let fits = |prepared: &Prepared| Some(prepared.key.as_str()) == key;
+        let kept = self.prepared.as_ref().filter(|p| fits(p))?.kept.clone();
+        self.prepared = None;
+        Some(kept)
+    }
+
     /// What a reset that succeeded may destroy.
     pub fn to_destroy(&self) -> Vec<Kept> {
         let old = self.old.iter().filter(|kept| kept.saved.is_empty());
@@ -192,6 +211,12 @@ impl Slot {
         let chosen = self.old.remove(at);
         self.old.extend(self.aside.replace(chosen));
         true
+    }
+
+    /// Whether anything in this slot lies at `place`.
+    pub fn knows(&self, place: &str) -> bool {
+        let prepared = self.prepared.iter().map(|prepared| &prepared.kept);
+        self.all().chain(prepared).any(|kept| kept.place == place)
     }
 
     /// Everything in this slot, the present one first.

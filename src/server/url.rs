@@ -104,7 +104,7 @@ impl Url {
         Err(self.not_ours(if wipe { "wipe" } else { "remove" }))
     }
 
-    pub(super) async fn reset_data(&self, _: &Events, _adopt: bool) -> Result<DataReset> {
+    pub(super) fn reset_data(&self) -> Result<DataReset> {
         Ok(DataReset::Unsupported {
             why: format!("the {} is not devdb's own", self.describe()),
         })

@@ -89,6 +89,11 @@ impl Keys {
         Some(self)
     }
 
+    /// The key of the whole chain.
+    pub(super) fn whole(&self) -> Option<String> {
+        self.keys.last().map(|key| key.text().to_owned())
+    }
+
     /// Whether `count` migrations are all of them.
     pub(super) fn is_whole(&self, count: usize) -> bool {
         count == self.ids.len()

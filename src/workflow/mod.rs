@@ -10,6 +10,7 @@ mod git;
 mod init;
 mod lock;
 mod migrate;
+mod prepared;
 mod proof;
 mod provision;
 mod ready;

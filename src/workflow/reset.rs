@@ -13,6 +13,7 @@ use crate::server::{DataReset, Server};
 
 use super::Context;
 use super::baseline::{self, Keys, Start};
+use super::prepared;
 use super::provision::{self, allow_databases};
 use super::ready::{bring_to_head, first_replay, tool_if_any};
 use super::verify::verify;
@@ -219,9 +220,27 @@ pub(super) async fn with_server(
     if let Some(tool) = tool.as_deref_mut() {
         check_chain(context, tool, to).await?;
     }
+    let key = match tool.as_deref_mut() {
+        Some(tool) if !options.full && to.is_none() => prepared::key(context, tool).await,
+        _ => None,
+    };
     tell_who_goes(context).await;
-    match server.reset_data(&context.events, options.adopt).await? {
-        DataReset::Fresh { target, aside } => {
+    let (events, adopt) = (&context.events, options.adopt);
+    match server.reset_to(events, adopt, key.as_deref()).await? {
+        DataReset::Fresh {
+            target,
+            aside,
+            prepared: true,
+        } => {
+            server.finish_reset().await?;
+            let mut reset = report(context.dev(&target), Vec::new(), aside, started);
+            reset.from_baseline = applied(context, &reset.target).await;
+            context
+                .events
+                .detail("a data directory that was prepared for this is swapped in");
+            Ok(reset)
+        }
+        DataReset::Fresh { target, aside, .. } => {
             let (dev, _) = provision::dev_database(context, &target)
                 .await
                 .map_err(kept_aside)?;
@@ -238,6 +257,19 @@ pub(super) async fn with_server(
             replace_database(context, tool, server, options, started).await
         }
     }
+}
+
+/// How many migrations a database holds, as far as that can be told at once.
+async fn applied(context: &Context, dev: &Target) -> usize {
+    let Ok(mut connection) = postgres::connect(dev).await else {
+        return 0;
+    };
+    let standing = context.quick_standing(&mut connection).await;
+    connection.close().await;
+    standing
+        .ok()
+        .flatten()
+        .map_or(0, |standing| standing.applied.len())
 }
 
 fn kept_aside(error: Error) -> Error {

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::config::Target;
 use crate::error::Result;
-use crate::server::{Command, Server};
+use crate::server::{Command, Ephemeral, Server};
 
+use super::lock::ProjectLock;
 use super::{Context, provision};
 
 /// A server that runs.
@@ -41,8 +42,17 @@ pub enum Left {
 
 /// Stops the server; with `wipe` its data goes too, also what was put aside.
 pub async fn down(context: &Context, wipe: bool) -> Result<Left> {
+    let config = context.config();
+    // What is made in the background goes too. Who tidies up takes the locks in this order.
+    let _tidy = match wipe {
+        true => Some(ProjectLock::acquire_tidy(&config.project, &context.events).await?),
+        false => None,
+    };
     let _lock = context.lock("down").await?;
     let server = context.server().await?;
+    if wipe {
+        Ephemeral::sweep(config, &context.events).await;
+    }
     match wipe {
         true => server.remove(&context.events, true).await?,
         false => server.stop(&context.events).await?,

@@ -15,6 +15,7 @@ use crate::server::Server;
 use super::Context;
 use super::baseline::{self, Keys};
 use super::lock::ProjectLock;
+use super::prepared;
 use super::ready::tool_if_any;
 
 /// What was tidied up.
@@ -55,6 +56,9 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
         };
         databases::keep_spare(&mut on, &names, baseline.as_deref()).await?;
         tidied.spare_of = baseline;
+        if config.database.spare && prepared::is_wanted(context, &mut on).await? {
+            prepared::prepare(context).await?;
+        }
     }
     on.close().await;
     Ok(tidied)

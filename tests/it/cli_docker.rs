@@ -504,3 +504,22 @@ fn a_snapshot_goes_into_a_file_and_comes_back() {
     assert_eq!(bad.code, 1, "{}", bad.show());
     assert!(bad.stderr.contains("pg_restore failed"), "{}", bad.stderr);
 }
+
+#[test]
+fn a_prepared_volume_is_swapped_in() {
+    let project = sqlx_project("prepared");
+    project.file(
+        "migrations/1_notes.sql",
+        "create table notes (body text);\n",
+    );
+    let _gone = Gone(&project);
+    crate::kept::a_prepared_data_directory_is_swapped_in(&project);
+    let folder = project.root().file_name().unwrap().to_string_lossy();
+    let folder = folder.replace('.', "").to_lowercase();
+    let volumes = docker(&["volume", "ls", "-q"]).unwrap();
+    let left: Vec<&str> = volumes
+        .lines()
+        .filter(|name| name.contains(&folder))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}

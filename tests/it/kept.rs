@@ -465,3 +465,46 @@ fn worktrees_run_side_by_side() {
         devdb(folder, &["down", "--wipe", "--yes"]);
     }
 }
+
+/// Resets of a server that was changed by hand, the second of which finds a prepared data directory.
+pub fn a_prepared_data_directory_is_swapped_in(project: &Project) {
+    let reset = || {
+        query(project, "drop role if exists by_hand; create role by_hand");
+        let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
+        assert_eq!(
+            query(
+                project,
+                "select count(*) from pg_roles where rolname = 'by_hand'"
+            ),
+            "0"
+        );
+        let number = |name: &str| reset[name].as_u64().unwrap();
+        (number("from_baseline"), number("migrations"))
+    };
+    project.devdb(&["ready"]).ok();
+    project.devdb(&["tidy"]).ok();
+    assert_eq!(reset(), (0, 1));
+    project.devdb(&["tidy"]).ok();
+    write(project, "before the swap");
+    assert_eq!(reset(), (1, 0));
+    assert_eq!(bodies(project), "");
+    // It is a server like any other, and the next one is prepared again.
+    project.devdb(&["reset", "--yes", "--verify"]).ok();
+    project.devdb(&["undo"]).ok();
+    project.devdb(&["tidy"]).ok();
+    assert_eq!(reset(), (1, 0));
+    project.devdb(&["undo"]).ok();
+    // The chain grew: what was prepared is not what a replay gives any more.
+    project.file("migrations/2_more.sql", "create table more ();\n");
+    assert_eq!(reset(), (0, 2));
+    assert_eq!(
+        query(project, "select to_regclass('more') is not null"),
+        "t"
+    );
+    assert_eq!(project.devdb(&["down", "--wipe", "--yes"]).code, 0);
+}
+
+#[test]
+fn a_prepared_local_data_directory_is_swapped_in() {
+    a_prepared_data_directory_is_swapped_in(&local("prepared"));
+}

@@ -375,7 +375,7 @@ async fn a_folder_of_uid_999_is_put_aside_brought_back_and_wiped() {
     assert_eq!(std::fs::metadata(&folder).unwrap().uid(), 999);
     assert!(project.volumes().is_empty());
 
-    let DataReset::Fresh { target, aside } =
+    let DataReset::Fresh { target, aside, .. } =
         server.reset_data(&project.events, false).await.unwrap()
     else {
         panic!("a folder can be reset");
@@ -724,7 +724,7 @@ async fn a_folder_that_was_deleted_under_the_running_server_begins_anew() {
     mark(&target).await;
     delete();
     let reset = server.reset_data(&project.events, false).await.unwrap();
-    let DataReset::Fresh { target, aside } = reset else {
+    let DataReset::Fresh { target, aside, .. } = reset else {
         panic!("a folder can be reset");
     };
     assert!(!marked(&target).await && aside.is_none());

@@ -70,7 +70,7 @@ async fn a_local_data_directory_is_put_aside_and_brought_back() {
     let server = project.open().await;
     mark(&server.ensure_up(&project.events).await.unwrap()).await;
     for _ in 0..2 {
-        let DataReset::Fresh { target, aside } =
+        let DataReset::Fresh { target, aside, .. } =
             server.reset_data(&project.events, false).await.unwrap()
         else {
             panic!("a local server can be reset");

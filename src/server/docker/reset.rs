@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::container::Found;
 use super::folder::{self, Content};
 use super::image::{self, Image};
-use super::{Docker, container, volume};
-use crate::config::Data;
+use super::{Docker, container, helper, spec, volume};
+use crate::config::{Config, Data};
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::server::state::{Intent, Kept, State};
@@ -17,6 +17,7 @@ impl Docker {
         &self,
         events: &Events,
         adopt: bool,
+        prepared: Option<&str>,
     ) -> Result<DataReset> {
         if self.config.server.data == Data::Tmpfs {
             return Ok(DataReset::Unsupported {
@@ -32,6 +33,7 @@ impl Docker {
         let content = self
             .take_stock(&mut state, found.as_ref(), &image.name)
             .await?;
+        let mut begun = false;
         let aside = match content {
             Content::Data {
                 system_identifier, ..
@@ -50,7 +52,7 @@ impl Docker {
                 } else if self.folder().is_some() {
                     self.move_folder(&mut state, &image).await?;
                 } else {
-                    self.next_volume(&mut state).await?;
+                    begun = self.next_volume(&mut state, prepared).await?;
                 }
                 let aside = self
                     .slot(&state)
@@ -63,7 +65,11 @@ impl Docker {
             _ => None,
         };
         let target = self.ensure_up(events).await?;
-        Ok(DataReset::Fresh { target, aside })
+        Ok(DataReset::Fresh {
+            target,
+            aside,
+            prepared: begun,
+        })
     }
 
     /// devdb resets the folder that it initialised, as long as the same data is in it.
@@ -113,10 +119,11 @@ impl Docker {
         }
     }
 
-    async fn next_volume(&self, state: &mut State) -> Result<()> {
+    /// Gives whether it is the prepared one.
+    async fn next_volume(&self, state: &mut State, prepared: Option<&str>) -> Result<bool> {
         let taken = volume::all(&self.docker, &self.config).await?;
         let Some(slot) = self.slot_mut(state) else {
-            return Ok(());
+            return Ok(false);
         };
         // A lost server.json may count from one again: pass over what is there.
         for volume in &taken {
@@ -124,11 +131,14 @@ impl Docker {
             slot.generation = slot.generation.max(number);
         }
         let generation = slot.next_generation();
-        let gone = slot.put_aside(Kept {
+        let ready = slot.take_prepared(prepared);
+        let ready = ready.filter(|kept| taken.iter().any(|volume| volume.name == kept.place));
+        let begun = ready.is_some();
+        let gone = slot.put_aside(ready.unwrap_or_else(|| Kept {
             place: volume::name(&self.config, generation),
             ours: true,
             ..Kept::default()
-        });
+        }));
         state.save()?;
         if let Some(gone) = gone {
             volume::destroy(&self.docker, &self.config, &gone.place).await?;
@@ -136,6 +146,45 @@ impl Docker {
                 slot.old.retain(|kept| kept.place != gone.place);
             }
             state.save()?;
+        }
+        Ok(begun)
+    }
+
+    /// Copies the data of this server, which is stopped, into a volume of the project `config`.
+    pub(in crate::server) async fn copy_data(
+        &self,
+        config: &Config,
+        token: &str,
+    ) -> Result<Option<Kept>> {
+        let state = self.load()?;
+        let Some(slot) = self.slot(&state) else {
+            return Ok(None);
+        };
+        let present = slot.current.clone();
+        let place = format!("{}{token}", prepared_prefix(config));
+        volume::create(&self.docker, config, &place, present.major).await?;
+        let image = self.helper_image(None, &Events::silent()).await?;
+        let mounts = vec![
+            spec::volume(&present.place, "/from"),
+            spec::volume(&place, "/to"),
+        ];
+        // Where the file system can, both share their blocks.
+        let script = "cp -a --reflink=auto /from/. /to/ || cp -a /from/. /to/";
+        helper::run(&self.docker, &self.config, &image, mounts, script, &[]).await?;
+        Ok(Some(Kept { place, ..present }))
+    }
+
+    /// Destroys prepared volumes that the state does not know.
+    pub(in crate::server) async fn sweep_prepared(&self, state: &State) -> Result<()> {
+        for volume in volume::all(&self.docker, &self.config).await? {
+            let is_prepared = volume.name.starts_with(&prepared_prefix(&self.config));
+            if is_prepared
+                && !self
+                    .slot(state)
+                    .is_some_and(|slot| slot.knows(&volume.name))
+            {
+                volume::destroy(&self.docker, &self.config, &volume.name).await?;
+            }
         }
         Ok(())
     }
@@ -346,6 +395,11 @@ impl Docker {
         }
         Ok(all)
     }
+}
+
+/// What the names of prepared volumes begin with.
+fn prepared_prefix(config: &Config) -> String {
+    format!("devdb-{}-prepared-", config.project.id)
 }
 
 /// `<folder>.devdb-aside-<n>`, with the first `n` that is free.

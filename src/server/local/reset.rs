@@ -4,25 +4,34 @@
 use std::path::Path;
 
 use super::{Local, Place, SLOT, data_major};
-use crate::error::{Error, Result};
+use crate::error::{Error, Named, Result};
 use crate::event::Events;
+use crate::server::state::{Kept, State};
 use crate::server::{DataReset, Undone};
+
+/// What the folders of prepared data directories begin with.
+const PREPARED: &str = "prepared-";
 
 impl Local {
     pub(in crate::server) async fn reset_data(
         &self,
         events: &Events,
-        _adopt: bool,
+        prepared: Option<&str>,
     ) -> Result<DataReset> {
         let mut state = self.load()?;
         let place = self.place(&state);
         let mut aside = None;
+        let mut begun = false;
         if data_major(&place).is_some()
             && let Some(slot) = state.slot_mut(SLOT)
         {
             let task = events.begin("putting the data directory aside", None);
             self.shut_down(&place).await?;
             let fresh = self.fresh(slot.next_generation());
+            let ready = slot.take_prepared(prepared);
+            let ready = ready.filter(|kept| data_major(&Place::of(kept)).is_some());
+            begun = ready.is_some();
+            let fresh = ready.unwrap_or(fresh);
             let gone = slot.put_aside(fresh);
             aside = slot.aside.as_ref().map(|kept| kept.place.clone());
             state.save()?;
@@ -38,7 +47,47 @@ impl Local {
         // A data directory of another version no longer decides which binaries to use.
         let fresh = Local::open(&self.config)?;
         let target = fresh.ensure_up(events).await?;
-        Ok(DataReset::Fresh { target, aside })
+        Ok(DataReset::Fresh {
+            target,
+            aside,
+            prepared: begun,
+        })
+    }
+
+    /// Moves the data of this server, which is stopped, to the project in `state_dir`.
+    pub(in crate::server) fn move_data(
+        &self,
+        state_dir: &Path,
+        token: &str,
+    ) -> Result<Option<Kept>> {
+        let state = self.load()?;
+        let Some(slot) = state.slot(SLOT) else {
+            return Ok(None);
+        };
+        let place = state_dir.join("local").join(format!("{PREPARED}{token}"));
+        std::fs::rename(&slot.current.place, &place)
+            .named(format_args!("cannot move {}", slot.current.place))?;
+        Ok(Some(Kept {
+            place: place.to_string_lossy().into_owned(),
+            ..slot.current.clone()
+        }))
+    }
+
+    /// Removes prepared data directories that the state does not know.
+    pub(in crate::server) fn sweep_prepared(&self, state: &State) -> Result<()> {
+        for entry in std::fs::read_dir(self.folder())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            let place = path.to_string_lossy();
+            let is_prepared = entry.file_name().to_string_lossy().starts_with(PREPARED);
+            if is_prepared && !state.slot(SLOT).is_some_and(|slot| slot.knows(&place)) {
+                self.destroy(&path)?;
+            }
+        }
+        Ok(())
     }
 
     pub(in crate::server) async fn undo_data(&self, events: &Events) -> Result<Undone> {
