@@ -152,6 +152,7 @@ def reset(options):
                 ("devdb ready", lambda: other.timed("ready")),
             ]
             table("ready when ready", turns(commands, options.runs), commands[0][0])
+            long_way(other, psql, options)
         finally:
             other.close()
         small, large = Project(10), Project(1000)
@@ -167,6 +168,59 @@ def reset(options):
             large.close()
     finally:
         project.close()
+
+
+def long_way(project, psql, options):
+    """The whole data directory exchanged, beside a restart of the same container."""
+    url = project.devdb("url").strip()
+    if not shutil.which("docker"):
+        return print("docker is not installed: the long way is left out")
+    port = re.search(r":(\d+)/", url).group(1)
+    container = run(["docker", "ps", "--filter", "publish=" + port, "--format", "{{.Names}}"]).strip()
+    answers = psql + [url, "-c", "select 1"]
+
+    def until_it_answers():
+        while subprocess.run(answers, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            time.sleep(0.005)
+
+    def restart():
+        begun = time.perf_counter()
+        run(["docker", "restart", container])
+        until_it_answers()
+        return time.perf_counter() - begun
+
+    def swap():
+        run(psql + [url, "-c", "create role by_hand"])
+        project.devdb("tidy")
+        return project.timed("reset", "--yes")
+
+    def bare():
+        """A new container and all files in one session."""
+        run(["docker", "rm", "-f", "-v", "devdb-bench-bare"])
+        image = run(["docker", "inspect", "--format", "{{.Config.Image}}", container]).strip()
+        folder = os.path.join(project.folder, "migrations")
+        names = sorted(os.listdir(folder), key=lambda name: int(name.split("_")[0]))
+        files = [part for name in names for part in ("-f", os.path.join(folder, name))]
+        begun = time.perf_counter()
+        run(["docker", "run", "-d", "--name", "devdb-bench-bare", "-e", "POSTGRES_HOST_AUTH_METHOD=trust", "-p", "127.0.0.1:45987:5432", image,
+             "postgres", "-c", "fsync=off", "-c", "full_page_writes=off"])
+        here = psql + ["postgresql://postgres@127.0.0.1:45987/postgres"]
+        while subprocess.run(here + ["-c", "select 1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            time.sleep(0.005)
+        run(here + files)
+        return time.perf_counter() - begun
+
+    project.devdb("reset", "--yes", "--full")
+    runs = max(3, options.runs // 4)
+    table("the long way", turns([
+        ("docker restart, until it answers SQL", restart),
+        ("devdb reset, data directory swapped", swap),
+    ], runs), "docker restart, until it answers SQL")
+    table("from nothing", turns([
+        ("docker run, psql -f of the same files", bare),
+        ("devdb reset --full", lambda: project.timed("reset", "--yes", "--full")),
+    ], runs), "docker run, psql -f of the same files")
+    run(["docker", "rm", "-f", "-v", "devdb-bench-bare"])
 
 
 def schema(tables, changed):

@@ -187,8 +187,7 @@ pub async fn longest(
     }))
 }
 
-/// Keeps a clone of `database`, which nobody may be connected to, as the baseline that `mark` says,
-/// and drops those that are too many.
+/// Keeps a clone of `database`, which nobody may be connected to, as the baseline that `mark` says.
 pub async fn keep(on: &mut Connection, names: &Names, mark: &Mark, database: &str) -> Result<()> {
     let name = names.baseline(&mark.key);
     database::drop(on, &name).await?;
@@ -196,7 +195,11 @@ pub async fn keep(on: &mut Connection, names: &Names, mark: &Mark, database: &st
     on.execute(&database::allow_sql(&name, false)).await?;
     // The mark comes last: without it this is no baseline, and is swept.
     mark.write(on, &name).await?;
-    prune(on, names, KEPT).await?;
+    // Commonly `tidy` has seen to it, when nobody was waiting.
+    let all = database::beginning_with(on, &names.baseline_prefix()).await?;
+    if all.len() > 2 * KEPT {
+        prune(on, names, KEPT).await?;
+    }
     Ok(())
 }
 

@@ -361,6 +361,27 @@ impl Server {
         each_kind!(self, server => server.undo_data(events).await)
     }
 
+    /// The reset succeeded. What may be destroyed is left to [`Server::finish_reset`], when nobody
+    /// waits for it.
+    pub fn end_reset(&self) -> Result<()> {
+        let mut state = state::State::load(&self.state_dir)?;
+        let slot = self.slot().and_then(|key| state.slot_mut(&key));
+        match slot {
+            Some(slot) if slot.pending => {
+                slot.pending = false;
+                state.save()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether [`Server::finish_reset`] has something to do; asks no server.
+    pub fn has_old_data(config: &Config) -> bool {
+        let state = state::State::load(&config.project.state_dir).unwrap_or_default();
+        let mut slots = state.slots.values();
+        slots.any(|slot| !slot.pending && !slot.to_destroy().is_empty())
+    }
+
     /// The reset succeeded: destroys older asides and keeps the newest. Nothing where no reset
     /// is pending.
     pub async fn finish_reset(&self) -> Result<()> {
@@ -514,13 +535,16 @@ fn password(target: &Target) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Changes whenever a setting of the server or its user changes.
+/// Changes whenever a setting of the server or its user changes. Where programs are looked for, and
+/// for how long a server is waited for, makes no other server: two terminals differ in that.
 fn fingerprint(config: &Config) -> String {
     let database = &config.database;
-    let text = format!(
-        "{:?} {:?} {:?}",
-        config.server, database.user, database.password
-    );
+    let server = crate::config::Server {
+        path: Vec::new(),
+        wait: 0,
+        ..config.server.clone()
+    };
+    let text = format!("{server:?} {:?} {:?}", database.user, database.password);
     let hash = Sha256::digest(text);
     hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -104,42 +104,47 @@ async fn short_way(
 ) -> Result<Option<Reset>> {
     let started = Instant::now();
     let config = context.config();
-    let Some(maintenance) = Server::remembered(config) else {
-        return Ok(None);
-    };
     if config.server.kind == ServerKind::Url {
         return Ok(None);
     }
+    let long = |why: &str| {
+        context.events.detail(format!("the long way: {why}"));
+        Ok(None)
+    };
+    let Some(maintenance) = Server::remembered(config) else {
+        return long("no server is known to run as it is configured now");
+    };
     let limit = Duration::from_secs(1);
-    let Ok(mut on) = postgres::connect_within(&maintenance, limit).await else {
-        return Ok(None);
+    let mut on = match postgres::connect_within(&maintenance, limit).await {
+        Ok(on) => on,
+        Err(error) => return long(&error.to_string()),
     };
     let identifier = "select system_identifier::text from pg_catalog.pg_control_system()";
     let identifier: Option<String> = on.fetch_value(identifier, &[]).await?;
     if !identifier.is_some_and(|id| Server::made_data(config, &id)) {
-        return Ok(None);
+        return long("devdb did not make the data directory");
     }
     let keys = Keys::of(context, tool, &mut on).await?;
     let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
-        return Ok(None);
+        return long("this chain has no baselines");
     };
     let server = baseline::server_wide(context, &mut on).await?;
     // A base that cannot be made from what stands here is made on a fresh server.
-    let Ok(start) = baseline::start(context, &mut on, Some(&keys), &server, true).await else {
-        return Ok(None);
+    let start = match baseline::start(context, &mut on, Some(&keys), &server, true).await {
+        Ok(start) => start,
+        Err(error) => return long(&error.to_string()),
     };
     let besides = server.differences(&start.server);
     if !besides.is_empty() {
-        context.events.detail(format!(
-            "the long way: the server has what no replay is known to make: {}",
-            besides.join(", ")
+        let besides = besides.join(", ");
+        return long(&format!(
+            "the server has what no replay is known to make: {besides}"
         ));
-        return Ok(None);
     }
     if !keys.may_go_on_from(start.count)? {
-        let why = "the long way: migrations speak of databases by name, so they are replayed in the dev database itself";
-        context.events.detail(why.to_owned());
-        return Ok(None);
+        return long(
+            "migrations speak of databases by name, so they are replayed in the dev database itself",
+        );
     }
     let ran = from_start(context, tool, &mut on, &start, Some(&keys), to).await?;
     context.events.detail(format!(
@@ -232,7 +237,7 @@ pub(super) async fn with_server(
             aside,
             prepared: true,
         } => {
-            server.finish_reset().await?;
+            server.end_reset()?;
             let mut reset = report(context.dev(&target), Vec::new(), aside, started);
             reset.from_baseline = applied(context, &reset.target).await;
             context
@@ -247,7 +252,7 @@ pub(super) async fn with_server(
             let ran = first_replay(context, tool, &dev, to)
                 .await
                 .map_err(kept_aside)?;
-            server.finish_reset().await?;
+            server.end_reset()?;
             Ok(report(dev, ran, aside, started))
         }
         DataReset::Unsupported { why } => {

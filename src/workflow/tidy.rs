@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{ServerKind, Tool};
-use crate::databases::{self, Workshop, snapshot};
+use crate::databases::{self, KEPT, Workshop, snapshot};
 use crate::error::Result;
 use crate::migrations::MigrationTool;
 use crate::postgres::{self, Connection};
@@ -36,6 +36,13 @@ pub struct Tidied {
 pub async fn tidy(context: &Context) -> Result<Tidied> {
     let config = context.config();
     let _lock = ProjectLock::acquire_tidy(&config.project, &context.events).await?;
+    if Server::has_old_data(config) {
+        let _lock = context.lock("tidy").await?;
+        let server = context.server().await?;
+        if !server.pending_reset() {
+            server.finish_reset().await?;
+        }
+    }
     let Some(maintenance) = Server::remembered(config) else {
         return Ok(Tidied::default());
     };
@@ -49,6 +56,8 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
     };
     let automatic = snapshot::prune_automatic(&mut on, &names).await?;
     tidied.dropped.extend(automatic);
+    let baselines = databases::prune(&mut on, &names, KEPT).await?;
+    tidied.dropped.extend(baselines);
     if config.server.kind != ServerKind::Url {
         let baseline = match config.database.spare {
             true => newest(context, &mut on).await?,

@@ -332,7 +332,7 @@ fn a_client_that_comes_back_at_once_does_not_stop_a_reset() {
             run.ok();
         }
     });
-    assert!(came.into_inner() > 20);
+    assert!(came.into_inner() >= 5);
 }
 
 #[test]

@@ -508,3 +508,17 @@ pub fn a_prepared_data_directory_is_swapped_in(project: &Project) {
 fn a_prepared_local_data_directory_is_swapped_in() {
     a_prepared_data_directory_is_swapped_in(&local("prepared"));
 }
+
+#[test]
+fn another_path_is_no_other_server() {
+    let project = local("paths");
+    project.devdb(&["ready"]).ok();
+    let mut command = project.command(&["reset", "--yes", "--json", "-v"]);
+    let path = format!("/no/such/folder:{}", std::env::var("PATH").unwrap());
+    let reset = project.run({
+        command.env("PATH", path);
+        command
+    });
+    assert_eq!(reset.ok().json()["from_baseline"], 1);
+    project.devdb(&["down", "--wipe", "--yes"]).ok();
+}
