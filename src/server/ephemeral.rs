@@ -107,10 +107,14 @@ impl Ephemeral {
     }
 
     /// Stops it and gives its data to the project; `None` where that is no place of devdb's own.
-    pub(super) async fn give_data(self) -> Result<Option<Kept>> {
+    pub(super) async fn give_data(self, data: &Data) -> Result<Option<Kept>> {
         self.server.stop(&Events::silent()).await?;
         let kept = match &self.server.kind {
-            Kind::Docker(docker) => docker.copy_data(&self.config, &self.token).await?,
+            Kind::Docker(docker) => {
+                let mut config = self.config.clone();
+                config.server.data = data.clone();
+                docker.copy_data(&config, &self.token).await?
+            }
             Kind::Local(local) => local.move_data(&self.state_dir, &self.token)?,
             Kind::Url(_) => None,
         };

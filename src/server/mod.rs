@@ -329,10 +329,10 @@ impl Server {
     }
 
     /// The data directory of a server that was filled for it stands ready for the next
-    /// [`Server::reset_data`] with this key. Takes the place of an earlier one. Where data lies in a
-    /// configured folder or in memory nothing is kept.
-    pub async fn keep_prepared(&self, filled: Ephemeral, key: &str) -> Result<()> {
-        let Some(kept) = filled.give_data().await? else {
+    /// [`Server::reset_data`] with this key. Takes the place of an earlier one. `config` is the
+    /// project's.
+    pub async fn keep_prepared(&self, config: &Config, filled: Ephemeral, key: &str) -> Result<()> {
+        let Some(kept) = filled.give_data(&config.server.data).await? else {
             return Ok(());
         };
         let mut state = state::State::load(&self.state_dir)?;

@@ -19,6 +19,8 @@ pub(super) struct Keys {
     keys: Vec<BaselineKey>,
     /// The ids of the migrations.
     ids: Vec<String>,
+    /// And their checksums.
+    checksums: Vec<String>,
     /// Their files.
     files: Vec<PathBuf>,
 }
@@ -74,6 +76,11 @@ impl Keys {
         Keys {
             keys,
             ids: chain.migrations.iter().map(|m| m.id.clone()).collect(),
+            checksums: chain
+                .migrations
+                .iter()
+                .map(|m| m.checksum.clone())
+                .collect(),
             files: chain.migrations.iter().map(|m| m.file.clone()).collect(),
         }
     }
@@ -83,10 +90,16 @@ impl Keys {
         if let Some(to) = to {
             let count = self.ids.iter().position(|id| id == to)? + 1;
             self.ids.truncate(count);
+            self.checksums.truncate(count);
             self.keys.truncate(count + 1);
             self.files.truncate(count);
         }
         Some(self)
+    }
+
+    /// Whether both are of the same files.
+    pub(super) fn is_same_chain(&self, other: &Keys) -> bool {
+        self.ids == other.ids && self.checksums == other.checksums
     }
 
     /// The key of the whole chain.
@@ -205,17 +218,29 @@ pub(super) async fn server_wide(context: &Context, on: &mut Connection) -> Resul
     ServerWide::read(on, &context.names(), &context.config().database.name).await
 }
 
-/// Keeps `database`, which the whole chain was just replayed in, as a baseline, where a clone of
+/// Keeps `database`, which the chain was just replayed in up to `to`, as a baseline, where a clone of
 /// it on a server like this one is all that a replay gives. Only speed is lost where it cannot be
-/// kept. Callers know that the replay began on a clean server, or on one that its start fits.
+/// kept. Callers know that the replay began on a clean server, or on one that its start fits;
+/// `before` is what the chain was then.
 pub(super) async fn keep(
     context: &Context,
+    tool: &mut MigrationTool,
     on: &mut Connection,
-    keys: Option<&Keys>,
+    before: &Keys,
     database: &str,
+    to: Option<&str>,
 ) {
-    let Some(keys) = keys else { return };
     let kept = async {
+        // Only now does an Alembic project tell all that its revisions depend on.
+        let keys = Keys::of(context, tool, on).await?;
+        let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
+            return Ok(());
+        };
+        if !keys.is_same_chain(before) {
+            let why = "migrations changed while they were replayed: no baseline is kept";
+            context.events.detail(why.to_owned());
+            return Ok(());
+        }
         let (Some(key), Some(at)) = (keys.keys.last(), keys.ids.last()) else {
             return Ok(());
         };
@@ -272,7 +297,8 @@ pub(super) async fn scratch(
         applied?;
     }
     if server == start.server {
-        keep(context, workshop.connection(), Some(&keys), &scratch.name).await;
+        let on = workshop.connection();
+        keep(context, tool, on, &keys, &scratch.name, to).await;
     }
     Ok(scratch)
 }

@@ -44,8 +44,7 @@ async fn key_on(
 /// reset of that kind, the next one may come.
 pub(super) async fn is_wanted(context: &Context, on: &mut Connection) -> Result<bool> {
     let config = context.config();
-    let has_place = config.server.data == Data::Volume;
-    if config.server.kind == ServerKind::Url || !has_place {
+    if config.server.kind == ServerKind::Url || config.server.data == Data::Tmpfs {
         return Ok(false);
     }
     let server = context.server().await?;
@@ -73,7 +72,7 @@ pub(super) async fn prepare(context: &Context) -> Result<()> {
         }
     };
     let _lock = context.lock("tidy").await?;
-    server.keep_prepared(own, &key).await
+    server.keep_prepared(context.config(), own, &key).await
 }
 
 async fn fill(there: &Context, own: &Ephemeral) -> Result<Option<String>> {
@@ -81,10 +80,16 @@ async fn fill(there: &Context, own: &Ephemeral) -> Result<Option<String>> {
         return Ok(None);
     };
     let (dev, _) = provision::dev_database(there, &own.target).await?;
-    first_replay(there, Some(&mut tool), &dev, None).await?;
     let mut on = postgres::connect(&own.target).await?;
+    let before = Keys::of(there, &mut tool, &mut on).await?;
+    first_replay(there, Some(&mut tool), &dev, None).await?;
     let key = key_on(there, &mut tool, &mut on).await?;
     let keys = Keys::of(there, &mut tool, &mut on).await?;
+    let same = |before: &Keys| keys.as_ref().is_some_and(|keys| keys.is_same_chain(before));
+    if !before.as_ref().is_some_and(same) {
+        on.close().await;
+        return Ok(None);
+    }
     let wide = baseline::server_wide(there, &mut on).await?;
     if let Ok(start) = baseline::start(there, &mut on, keys.as_ref(), &wide, true).await
         && start.count > 0

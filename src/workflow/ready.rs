@@ -127,17 +127,16 @@ pub(super) async fn first_replay(
         return bring_to_head(context, None, target, None).await;
     };
     let mut on = postgres::connect(&target.with_database("postgres")).await?;
+    let before = Keys::of(context, tool, &mut on).await?;
     let is_clean = match context.config().server.kind {
         ServerKind::Url => false,
         _ => baseline::server_wide(context, &mut on).await? == ServerWide::default(),
     };
     let ran = bring_to_head(context, Some(tool), target, to).await?;
-    // Only now does an Alembic project tell all that its revisions depend on.
-    let keys = Keys::of(context, tool, &mut on).await?;
-    let keys = keys.and_then(|keys| keys.up_to(to));
-    if is_clean {
+    let before = before.and_then(|keys| keys.up_to(to));
+    if is_clean && let Some(before) = before {
         let dev = &context.config().database.name;
-        baseline::keep(context, &mut on, keys.as_ref(), dev).await;
+        baseline::keep(context, tool, &mut on, &before, dev, to).await;
     }
     on.close().await;
     Ok(ran)

@@ -173,7 +173,9 @@ async fn from_start(
     }
     let fresh = on.target().with_database(names.fresh());
     let ran = bring_to_head(context, Some(tool), &fresh, to).await?;
-    baseline::keep(context, on, keys, &names.fresh()).await;
+    if let Some(keys) = keys {
+        baseline::keep(context, tool, on, keys, &names.fresh(), to).await;
+    }
     Ok(ran)
 }
 

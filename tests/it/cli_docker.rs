@@ -506,6 +506,22 @@ fn a_snapshot_goes_into_a_file_and_comes_back() {
 }
 
 #[test]
+fn a_prepared_folder_is_swapped_in() {
+    let project = sqlx_project("prepared_folder");
+    project.file(
+        "migrations/1_notes.sql",
+        "create table notes (body text);\n",
+    );
+    let toml = project.read("devdb.toml");
+    let toml = toml.replace("[server]\n", "[server]\ndata = \"./data/pg\"\n");
+    project.file("devdb.toml", &toml);
+    let _gone = Gone(&project);
+    crate::kept::a_prepared_data_directory_is_swapped_in(&project);
+    let left: Vec<_> = std::fs::read_dir(project.path("data")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn a_prepared_volume_is_swapped_in() {
     let project = sqlx_project("prepared");
     project.file(

