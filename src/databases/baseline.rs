@@ -178,7 +178,8 @@ pub async fn longest(
     };
     // The one that was used last stays that without a word.
     if newest != Some(mark.used) {
-        mark.write(on, name).await?;
+        // Somebody else may be writing the same at this moment.
+        let _ = mark.write(on, name).await;
     }
     Ok(Some(Known {
         count,

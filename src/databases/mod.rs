@@ -22,5 +22,5 @@ pub use copy::{copy, ensure_room};
 pub use names::Names;
 pub use scratch::{Scratch, Workshop};
 pub use serverwide::ServerWide;
-pub use spare::keep_spare;
+pub use spare::{drop_spares, make_spare};
 pub use trash::empty_trash;

@@ -16,24 +16,23 @@ pub(super) async fn find(
     Ok(database::exists(on, &name).await?.then_some(name))
 }
 
-/// Makes sure that a spare of `baseline` stands ready; those of others go. `None`: no spare at all.
-/// Callers see to it that nobody else does this at the same time. Gives whether one was made.
-pub async fn keep_spare(
-    on: &mut Connection,
-    names: &Names,
-    baseline: Option<&str>,
-) -> Result<bool> {
-    let wanted = baseline.map(|baseline| names.spare(baseline));
+/// Drops the spares of other baselines than this one; `None`: all. To be called by whoever holds
+/// the project's lock.
+pub async fn drop_spares(on: &mut Connection, names: &Names, but_of: Option<&str>) -> Result<()> {
+    let wanted = but_of.map(|baseline| names.spare(baseline));
     for name in database::beginning_with(on, &names.spare_prefix()).await? {
         if Some(&name) != wanted.as_ref() {
             database::drop(on, &name).await?;
         }
     }
-    let making = names.making();
+    Ok(())
+}
+
+/// Makes sure that a spare of `baseline` stands ready. Callers see to it that nobody else does this
+/// at the same time. Gives whether one was made.
+pub async fn make_spare(on: &mut Connection, names: &Names, baseline: &str) -> Result<bool> {
+    let (wanted, making) = (names.spare(baseline), names.making());
     database::drop(on, &making).await?;
-    let (Some(baseline), Some(wanted)) = (baseline, wanted) else {
-        return Ok(false);
-    };
     if database::exists(on, &wanted).await? {
         return Ok(false);
     }

@@ -17,6 +17,17 @@ impl ProjectLock {
         Self::acquire_file(project, "lock", command, events).await
     }
 
+    /// For what can be done another time: `None` where somebody else has it.
+    pub fn try_acquire(project: &Project, command: &str) -> Option<Self> {
+        let path = project.state_dir.join("lock");
+        let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+        file.try_lock().ok()?;
+        let mut lock = &file;
+        file.set_len(0).ok()?;
+        write!(lock, "devdb {command} (process {})", std::process::id()).ok()?;
+        Some(ProjectLock(file))
+    }
+
     /// The turn of those who [tidy up](super::tidy): they hold nobody else up.
     pub async fn acquire_tidy(project: &Project, events: &Events) -> Result<Self> {
         Self::acquire_file(project, "tidy.lock", "tidy", events).await

@@ -94,7 +94,7 @@ async fn fill(there: &Context, own: &Ephemeral) -> Result<Option<String>> {
     if let Ok(start) = baseline::start(there, &mut on, keys.as_ref(), &wide, true).await
         && start.count > 0
     {
-        databases::keep_spare(&mut on, &there.names(), Some(&start.name)).await?;
+        databases::make_spare(&mut on, &there.names(), &start.name).await?;
     }
     on.close().await;
     Ok(key)

@@ -54,20 +54,25 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
         dropped: databases::empty_trash(&mut on, &names).await?,
         spare_of: None,
     };
-    let automatic = snapshot::prune_automatic(&mut on, &names).await?;
-    tidied.dropped.extend(automatic);
-    let baselines = databases::prune(&mut on, &names, KEPT).await?;
-    tidied.dropped.extend(baselines);
-    if config.server.kind != ServerKind::Url {
-        let baseline = match config.database.spare {
-            true => newest(context, &mut on).await?,
-            false => None,
-        };
-        databases::keep_spare(&mut on, &names, baseline.as_deref()).await?;
-        tidied.spare_of = baseline;
-        if config.database.spare && prepared::is_wanted(context, &mut on).await? {
-            prepared::prepare(context).await?;
-        }
+    let is_ours = config.server.kind != ServerKind::Url;
+    if is_ours && config.database.spare {
+        tidied.spare_of = newest(context, &mut on).await?;
+    }
+    // What other commands may be about to use; next time will do, too.
+    if let Some(_lock) = ProjectLock::try_acquire(&config.project, "tidy") {
+        let spare_of = tidied.spare_of.as_deref();
+        databases::drop_spares(&mut on, &names, spare_of).await?;
+        let automatic = snapshot::prune_automatic(&mut on, &names).await?;
+        tidied.dropped.extend(automatic);
+        let baselines = databases::prune(&mut on, &names, KEPT).await?;
+        tidied.dropped.extend(baselines);
+    }
+    if let Some(baseline) = &tidied.spare_of {
+        databases::make_spare(&mut on, &names, baseline).await?;
+    }
+    // A chain that no clone can bring needs one most of all.
+    if is_ours && config.database.spare && prepared::is_wanted(context, &mut on).await? {
+        prepared::prepare(context).await?;
     }
     on.close().await;
     Ok(tidied)

@@ -187,11 +187,12 @@ fn a_chain_that_makes_a_role_is_cloned_where_the_server_has_just_that() {
             .trim(),
         "0"
     );
+    project.devdb(&["down", "--wipe", "--yes"]).ok();
     let servers = docker(&["ps", "-a", "--format", "{{.Names}}"]).unwrap();
     let folder = project.root().file_name().unwrap().to_string_lossy();
     let folder = folder.replace('.', "").to_lowercase();
     let ours = servers.lines().filter(|name| name.contains(&folder));
-    assert_eq!(ours.count(), 1, "no other server is left: {servers}");
+    assert_eq!(ours.count(), 0, "a server is left: {servers}");
 }
 
 #[test]
@@ -538,4 +539,33 @@ fn a_prepared_volume_is_swapped_in() {
         .filter(|name| name.contains(&folder))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_chain_that_makes_another_database_is_prepared() {
+    let project = sqlx_project("other_database");
+    project.file(
+        "migrations/1_other.sql",
+        "-- no-transaction\ncreate database devdb_reports;\n",
+    );
+    project.file("migrations/2_notes.sql", "create table notes ();\n");
+    project.file("schema.sql", "create table notes (id int);\n");
+    let toml = format!("{}schema = \"schema.sql\"\n", project.read("devdb.toml"));
+    project.file("devdb.toml", &toml);
+    let _gone = Gone(&project);
+    project.devdb(&["ready"]).ok();
+    let reset = || project.devdb(&["reset", "--yes", "--json"]).ok().json();
+    assert_eq!(reset()["migrations"], 2);
+    project.devdb(&["tidy"]).ok();
+    let reset = reset();
+    assert_eq!(
+        (&reset["from_baseline"], &reset["migrations"]),
+        (&2.into(), &0.into())
+    );
+    let sql = "select count(*) from pg_database where datname = 'devdb_reports'";
+    assert_eq!(
+        project.devdb(&["psql", "-Atc", sql]).ok().stdout.trim(),
+        "1"
+    );
+    project.devdb(&["generate", "id"]).ok();
 }
