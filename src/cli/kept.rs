@@ -2,7 +2,8 @@
 
 use super::show::{count, duration_text};
 use super::ui::{Ui, bold, dim, green};
-use crate::workflow::{Baseline, How, Restored, Snapshot, Switched, Tidied};
+use crate::databases::clones::Clone;
+use crate::workflow::{Baseline, How, Restored, RunEnd, Snapshot, Switched, Tidied};
 
 pub fn tidied(ui: &Ui, tidied: &Tidied) {
     if ui.json {
@@ -117,6 +118,38 @@ pub fn snapshot(ui: &Ui, snapshot: &Snapshot, what: &str) {
             "  `devdb snapshot restore {}` brings it back",
             snapshot.mark.name
         )));
+    }
+}
+
+pub fn run_end(ui: &Ui, end: &RunEnd) {
+    for (name, url) in &end.kept {
+        ui.say(&format!(
+            "kept {name} because the command failed: psql \"{url}\"; `devdb drop {name}` drops it"
+        ));
+    }
+}
+
+pub fn cloned(ui: &Ui, name: &str, url: &str) {
+    if ui.json {
+        return ui.print_json(&serde_json::json!({ "name": name, "url": url }));
+    }
+    ui.say(&format!(
+        "{} clone {}; `devdb drop {name}` drops it",
+        green("✓"),
+        bold(name)
+    ));
+    ui.data(url);
+}
+
+pub fn clones(ui: &Ui, found: &[Clone]) {
+    if ui.json {
+        return ui.print_json(&found);
+    }
+    if found.is_empty() {
+        return ui.say("no clones: `devdb clone NAME` makes one");
+    }
+    for clone in found {
+        ui.data(&format!("{}  {}", clone.mark.name, since(clone.mark.made)));
     }
 }
 

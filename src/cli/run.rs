@@ -17,7 +17,8 @@ use crate::migrations::Rollback;
 use crate::report;
 use crate::schema::HazardKind;
 use crate::workflow::{
-    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, Side, SwitchOptions,
+    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, RunOptions, Side,
+    SwitchOptions,
 };
 
 /// The whole program.
@@ -40,11 +41,13 @@ pub fn main() -> ExitCode {
     };
     // Interrupting is how one stops following a log.
     let follows = matches!(&cli.command, Command::Logs(args) if args.follow);
+    // What runs a command leaves it to that what an interruption means.
+    let attends = matches!(&cli.command, Command::Run(_));
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(&ui, cli) => result,
             _ = interrupted(), if follows => Ok(ExitCode::SUCCESS),
-            signal = interrupted() => Err(Error::new(
+            signal = interrupted(), if !attends => Err(Error::new(
                 ErrorKind::Interrupted,
                 format!("interrupted by {signal}"),
             )
@@ -161,6 +164,50 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         Command::Baseline(args::Baseline::Prune { keep }) => {
             let gone = workflow::prune_baselines(&context(ui, global)?, keep).await?;
             kept::pruned(ui, &gone);
+        }
+        Command::Run(args) => {
+            // One more kind, which only a command can have.
+            let mut global = global.clone();
+            let own_server = global.server.as_deref() == Some("ephemeral");
+            if own_server {
+                global.server = None;
+            }
+            let options = RunOptions {
+                databases: args.databases,
+                from: args.content.from,
+                seed: args
+                    .content
+                    .seed
+                    .map(|file| current_folder().map(|here| here.join(file)))
+                    .transpose()?,
+                own_server,
+                keep_on_failure: args.keep_on_failure,
+            };
+            let end = workflow::run(&context(ui, &global)?, &args.command, &options).await?;
+            kept::run_end(ui, &end);
+            return Ok(ExitCode::from(u8::try_from(end.exit_code).unwrap_or(1)));
+        }
+        Command::Clone(args) => {
+            let options = RunOptions {
+                from: args.content.from,
+                seed: args
+                    .content
+                    .seed
+                    .map(|file| current_folder().map(|here| here.join(file)))
+                    .transpose()?,
+                ..RunOptions::default()
+            };
+            let context = context(ui, global)?;
+            let (name, url) =
+                workflow::clone(&context, args.name.as_deref(), args.ttl, &options).await?;
+            kept::cloned(ui, &name, &url);
+        }
+        Command::Drop { name: None } => {
+            kept::clones(ui, &workflow::clones(&context(ui, global)?).await?);
+        }
+        Command::Drop { name: Some(name) } => {
+            workflow::drop_clone(&context(ui, global)?, &name).await?;
+            ui.say(&format!("dropped {name}"));
         }
         Command::Snapshot(args) => {
             snapshot(ui, &context(ui, global)?, args).await?;

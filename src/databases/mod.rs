@@ -5,6 +5,7 @@
 mod aside;
 mod base;
 mod baseline;
+pub mod clones;
 mod copy;
 mod names;
 mod scratch;

@@ -87,6 +87,18 @@ impl Names {
         format!("{}_snap_", self.prefix)
     }
 
+    /// A clone that stays until it is dropped.
+    pub fn clone_named(&self, name: &str) -> String {
+        let hash = Sha256::digest(name);
+        let hash: String = hash.iter().take(6).map(|b| format!("{b:02x}")).collect();
+        format!("{}{hash}", self.clone_prefix())
+    }
+
+    /// What all of those begin with.
+    pub fn clone_prefix(&self) -> String {
+        format!("{}_clone_", self.prefix)
+    }
+
     /// A spare under construction, renamed when it is complete.
     pub fn making(&self) -> String {
         format!("{}_making", self.prefix)

@@ -80,6 +80,11 @@ impl Workshop {
         })
     }
 
+    /// Takes one out: it is somebody else's from now on, who renames it.
+    pub fn release(&mut self, scratch: &Scratch) {
+        self.made.retain(|name| *name != scratch.name);
+    }
+
     /// Drops all of them. Their other sessions are ended.
     pub async fn close(mut self) -> Result<()> {
         for name in std::mem::take(&mut self.made) {

@@ -163,9 +163,13 @@ fn speaks_of(text: &str, kinds: &[&str]) -> bool {
             tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
         };
         let name = word.trim_end_matches(|c: char| !c.is_alphanumeric());
-        if kinds.iter().any(|kind| name.eq_ignore_ascii_case(kind))
-            && ["create", "alter", "drop", "on"].iter().any(ends)
-        {
+        let is = |kind: &&str| name.eq_ignore_ascii_case(kind);
+        // "on user" and "on role" are said of tables, and in comments.
+        let verbs: &[&str] = match ["database", "tablespace", "parameter"].iter().any(is) {
+            true => &["create", "alter", "drop", "on"],
+            false => &["create", "alter", "drop"],
+        };
+        if kinds.iter().any(is) && verbs.iter().any(ends) {
             return true;
         }
         last = word;
@@ -344,6 +348,11 @@ mod tests {
             ("do $$ begin create user x; end $$", false, true),
             (
                 "create table users (role text, database text)",
+                false,
+                false,
+            ),
+            (
+                "create index i on role (name); -- based on user input",
                 false,
                 false,
             ),

@@ -57,7 +57,9 @@ impl Bench {
     pub async fn on_own_server(context: &Context) -> Result<Self> {
         let server = context.server().await?;
         let own = Ephemeral::start(context.config(), &server, &context.events).await?;
-        let context = context.with_config(own.config.clone());
+        let home = context;
+        let context = home.with_config(own.config.clone());
+        home.lend_learned(&context);
         let workshop = Workshop::open(&own.target, &context.names()).await?;
         Ok(Bench {
             context,

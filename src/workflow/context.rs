@@ -101,6 +101,13 @@ impl Context {
         }
     }
 
+    /// Lets `other`, which has a state folder of its own, know what is learned of the chain.
+    pub(super) fn lend_learned(&self, other: &Context) {
+        let (from, to) = (self.alembic_cache(), other.alembic_cache());
+        // Only speed is lost without it.
+        let _ = std::fs::copy(from, to);
+    }
+
     /// Says of applied migrations without a file in which branch they still are.
     pub(super) fn explain(&self, standing: &mut Standing) {
         let Some(migrations) = &self.config().migrations else {

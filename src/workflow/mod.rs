@@ -16,6 +16,7 @@ mod provision;
 mod ready;
 mod renames;
 mod reset;
+mod run;
 mod server;
 mod snapshot;
 mod stakes;
@@ -35,6 +36,7 @@ pub use migrate::{Moved, migrate, rollback};
 pub use ready::{Ready, ready};
 pub use renames::{Ask, Decisions};
 pub use reset::{Reset, ResetOptions, Undone, reset, undo};
+pub use run::{RunEnd, RunOptions, clone, clones, drop_clone, run};
 pub use server::{Left, Up, down, logs, psql, up, url, variables};
 pub use snapshot::{
     Restored, Snapshot, export_snapshot, import_snapshot, remove_snapshot, rename_snapshot,

@@ -63,6 +63,7 @@ pub(super) async fn prepare(context: &Context) -> Result<()> {
     let server = context.server().await?;
     let own = Ephemeral::start_to_keep(context.config(), &server, &context.events).await?;
     let there = context.with_config(own.config.clone());
+    context.lend_learned(&there);
     let filled = fill(&there, &own).await;
     let key = match filled {
         Ok(Some(key)) => key,

@@ -109,15 +109,13 @@ pub async fn switch(context: &Context, options: &SwitchOptions) -> Result<Switch
                 .hint("name the branch: devdb switch NAME")
         })?,
     };
+    provision::allow_databases(context.config(), "switch databases")?;
     let maintenance = match options.only_where_it_runs {
         true => match session(context).await {
             Some(on) => on.target().clone(),
             None => return Ok(stayed(context, entered, started)),
         },
-        false => {
-            provision::allow_databases(context.config(), "switch databases")?;
-            context.server().await?.ensure_up(&context.events).await?
-        }
+        false => context.server().await?.ensure_up(&context.events).await?,
     };
     let mut on = postgres::connect(&maintenance).await?;
     let mut present = healed(context, &mut on).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{ServerKind, Tool};
-use crate::databases::{self, KEPT, Workshop, snapshot};
+use crate::databases::{self, KEPT, Workshop, clones, snapshot};
 use crate::error::Result;
 use crate::migrations::MigrationTool;
 use crate::postgres::{self, Connection};
@@ -54,6 +54,7 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
         dropped: databases::empty_trash(&mut on, &names).await?,
         spare_of: None,
     };
+    tidied.dropped.extend(clones::sweep(&mut on, &names).await?);
     let is_ours = config.server.kind != ServerKind::Url;
     if is_ours && config.database.spare {
         tidied.spare_of = newest(context, &mut on).await?;

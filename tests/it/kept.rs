@@ -8,7 +8,7 @@ fn sqlx(name: &str) -> Project {
     Project::sqlx(name, &[NOTES], "create table notes (body text);\n")
 }
 
-fn query(project: &Project, sql: &str) -> String {
+pub fn query(project: &Project, sql: &str) -> String {
     let run = project.devdb(&["psql", "-Atc", sql]).ok();
     run.stdout.trim().to_owned()
 }
@@ -269,7 +269,7 @@ fn each_branch_has_a_database_of_its_own() {
 }
 
 /// A project with a server of its own from local binaries.
-fn local(name: &str) -> Project {
+pub fn local(name: &str) -> Project {
     let project = Project::empty(name);
     let bin = std::env::var("DEVDB_TEST_PG_BIN").expect("set by the test script");
     project.file(

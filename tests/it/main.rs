@@ -14,6 +14,7 @@ mod migrations_alembic_errors;
 mod migrations_command;
 mod migrations_sqlx;
 mod report;
+mod run;
 mod schema_corpus;
 mod schema_coverage;
 mod schema_locks;

@@ -1,0 +1,89 @@
+//! Clones that stay until they are told to go, or until their time is up.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::Names;
+use crate::error::Result;
+use crate::postgres::{Connection, Row, database, error_from};
+
+/// What is written on one, as the comment of its database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub name: String,
+    /// Seconds since 1970.
+    pub made: u64,
+    /// When it may be dropped, in seconds since 1970; `None`: never by itself.
+    pub until: Option<u64>,
+}
+
+/// One that stands on a server.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Clone {
+    pub database: String,
+    #[serde(flatten)]
+    pub mark: Mark,
+}
+
+const MARK: &str = "devdb clone ";
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
+}
+
+/// All of them, the oldest first.
+pub async fn all(on: &mut Connection, names: &Names) -> Result<Vec<Clone>> {
+    let rows = on
+        .fetch(
+            "select datname::text, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') \
+             from pg_catalog.pg_database where pg_catalog.starts_with(datname::text, $1)",
+            &[&names.clone_prefix()],
+        )
+        .await?;
+    let mut found = Vec::new();
+    for row in rows {
+        let comment: String = row.try_get(1).map_err(error_from)?;
+        let mark = comment.strip_prefix(MARK);
+        if let Some(mark) = mark.and_then(|json| serde_json::from_str(json).ok()) {
+            let database = row.try_get(0).map_err(error_from)?;
+            found.push(Clone { database, mark });
+        }
+    }
+    found.sort_by(|a, b| (a.mark.made, &a.mark.name).cmp(&(b.mark.made, &b.mark.name)));
+    Ok(found)
+}
+
+/// A scratch database becomes a clone of this name. Gives the name of its database.
+pub async fn keep(
+    on: &mut Connection,
+    names: &Names,
+    scratch: &str,
+    name: &str,
+    ttl: Option<Duration>,
+) -> Result<String> {
+    let database = names.clone_named(name);
+    let mark = Mark {
+        name: name.to_owned(),
+        made: now(),
+        until: ttl.map(|ttl| now() + ttl.as_secs()),
+    };
+    let json = serde_json::to_string(&mark).expect("plain data");
+    // The mark first: as a scratch database it is swept whatever is written on it.
+    database::comment(on, scratch, &format!("{MARK}{json}")).await?;
+    database::rename(on, scratch, &database).await?;
+    Ok(database)
+}
+
+/// Drops those whose time is up; gives their names.
+pub async fn sweep(on: &mut Connection, names: &Names) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
+    for clone in all(on, names).await? {
+        if clone.mark.until.is_some_and(|until| until <= now()) {
+            database::drop(on, &clone.database).await?;
+            gone.push(clone.database);
+        }
+    }
+    Ok(gone)
+}
