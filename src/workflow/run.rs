@@ -139,11 +139,12 @@ async fn attend(context: &Context, command: &[String], databases: &[Scratch]) ->
         );
     }
     let what = format!("cannot run {program}");
+    // Before there is a command: from then on a signal is meant for it.
+    let mut terminate = signal(SignalKind::terminate()).named(&what)?;
+    let mut interrupt = signal(SignalKind::interrupt()).named(&what)?;
     let mut child = child.spawn().map_err(|e| {
         Error::usage(format!("{what}: {e}")).hint("name a program after --: devdb run -- pytest")
     })?;
-    let mut terminate = signal(SignalKind::terminate()).named(&what)?;
-    let mut interrupt = signal(SignalKind::interrupt()).named(&what)?;
     loop {
         tokio::select! {
             status = child.wait() => return Ok(exit_code(status.named(&what)?)),

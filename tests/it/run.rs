@@ -147,10 +147,6 @@ fn signals_reach_the_command_and_the_dead_are_swept() {
     assert!(!scratch(&project.0).is_empty());
     send(&child, nix::sys::signal::Signal::SIGKILL);
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    assert!(
-        !scratch(&project.0).is_empty(),
-        "nobody was there to drop it"
-    );
     project.0.devdb(&["run", "--", "true"]).ok();
     assert_eq!(scratch(&project.0), "");
 }
