@@ -174,12 +174,8 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             }
             let options = RunOptions {
                 databases: args.databases,
+                seed: seed(&args.content)?,
                 from: args.content.from,
-                seed: args
-                    .content
-                    .seed
-                    .map(|file| current_folder().map(|here| here.join(file)))
-                    .transpose()?,
                 own_server,
                 keep_on_failure: args.keep_on_failure,
             };
@@ -189,12 +185,8 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::Clone(args) => {
             let options = RunOptions {
+                seed: seed(&args.content)?,
                 from: args.content.from,
-                seed: args
-                    .content
-                    .seed
-                    .map(|file| current_folder().map(|here| here.join(file)))
-                    .transpose()?,
                 ..RunOptions::default()
             };
             let context = context(ui, global)?;
@@ -352,6 +344,12 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The SQL file that is to run before.
+fn seed(content: &args::Content) -> Result<Option<PathBuf>> {
+    let here = current_folder()?;
+    Ok(content.seed.as_ref().map(|file| here.join(file)))
 }
 
 async fn snapshot(ui: &Ui, context: &Context, args: args::Snapshot) -> Result<()> {

@@ -1,13 +1,14 @@
 //! Copies of databases that people work in: who is connected is disconnected, a large one shows how
 //! far it is, and a full disk is seen before.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::Names;
 use super::base::copy_surroundings;
 use crate::error::{Error, Result};
 use crate::event::{Events, Task};
-use crate::postgres::{self, Connection, Row, database, error_from};
+use crate::postgres::{self, Connection, database};
 
 /// From here on files are copied whole, and somebody may be waiting for them.
 const LARGE: u64 = 256 << 20;
@@ -48,7 +49,7 @@ pub async fn copy(
     let templates = [template];
     let made = tokio::select! {
         made = database::undisturbed(on, &templates, &sql) => made,
-        failed = watch(&mut watching, &task) => failed,
+        never = watch(&mut watching, &task) => match never {},
     };
     watching.close().await;
     made?;
@@ -56,21 +57,22 @@ pub async fn copy(
     copy_surroundings(on, name, template).await
 }
 
-/// Tells how much is there of a database that is not in the catalog yet. Ends only with an error.
-async fn watch(on: &mut Connection, task: &Task) -> Result<()> {
+/// Tells how much is there of a database that is not in the catalog yet, as far as the server lets
+/// this user look.
+async fn watch(on: &mut Connection, task: &Task) -> Infallible {
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let rows = on
-            .fetch(
+        let done = on
+            .fetch_value::<i64>(
                 "select coalesce(pg_catalog.sum((pg_catalog.pg_stat_file('base/' || d || '/' || f, true)).size), 0)::bigint \
                  from pg_catalog.pg_ls_dir('base') d, pg_catalog.pg_ls_dir('base/' || d, true, false) f \
                  where d ~ '^[0-9]+$' and d not in (select oid::text from pg_catalog.pg_database)",
                 &[],
             )
-            .await?;
-        let done: i64 = match rows.first() {
-            Some(row) => row.try_get(0).map_err(error_from)?,
-            None => 0,
+            .await;
+        let Ok(Some(done)) = done else {
+            // The copy itself goes on.
+            return std::future::pending().await;
         };
         task.advance(done.try_into().unwrap_or_default(), "");
     }

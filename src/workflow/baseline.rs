@@ -55,7 +55,9 @@ impl Keys {
         for (name, value) in &migrations.variables {
             surroundings.push_str(&format!("\n${name}={value:?}"));
         }
-        for (name, value) in &context.config().server.settings {
+        // The environment is what the data directory was made with: `POSTGRES_INITDB_ARGS`.
+        let server = &context.config().server;
+        for (name, value) in server.settings.iter().chain(&server.environment) {
             surroundings.push_str(&format!("\n{name}={value}"));
         }
         if let MigrationTool::Alembic(alembic) = tool {

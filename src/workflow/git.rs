@@ -2,7 +2,7 @@
 //! index are not touched.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::error::{Error, Result};
 
@@ -20,12 +20,7 @@ pub struct Checkout {
 /// `Usage` where `root` lies in no repository or git does not know the revision.
 pub fn checkout(root: &Path, revision: &str) -> Result<Checkout> {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .arg("-C")
-            .arg(root)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
+        let output = run(root, arguments)
             .map_err(|e| Error::failed(format!("cannot run git: {e}")).hint("install git"))?;
         match output.status.success() {
             true => Ok(output.stdout),
@@ -104,15 +99,15 @@ impl Checkout {
     }
 }
 
+fn run(root: &Path, arguments: &[&str]) -> std::io::Result<Output> {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(root).args(arguments);
+    git.stdin(Stdio::null()).output()
+}
+
 /// What git prints; `None` where it is not there, or `root` lies in no repository.
 fn ask(root: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = run(root, arguments).ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success().then_some(text)
 }

@@ -58,18 +58,18 @@ pub struct Undone {
 pub async fn reset(context: &Context, options: &ResetOptions) -> Result<Reset> {
     let _lock = context.lock("reset").await?;
     let mut tool = tool_if_any(context)?;
-    let mut reset = match &mut tool {
+    let short = match &mut tool {
         Some(tool) if !options.full && !options.adopt => {
             short_way(context, tool, options.to.as_deref()).await?
         }
         _ => None,
     };
-    if reset.is_none() {
-        let server = context.server().await?;
-        reset = Some(with_server(context, tool.as_mut(), &server, options).await?);
-    }
-    let Some(mut reset) = reset else {
-        return Err(Error::failed("nothing was reset"));
+    let mut reset = match short {
+        Some(reset) => reset,
+        None => {
+            let server = context.server().await?;
+            with_server(context, tool.as_mut(), &server, options).await?
+        }
     };
     if options.verify {
         let task = context

@@ -258,7 +258,9 @@ impl Docker {
             Path::new(&to),
         )
         .await?;
-        slot_current(self, state, Kept { place: to, ..ready });
+        if let Some(slot) = self.slot_mut(state) {
+            slot.current = Kept { place: to, ..ready };
+        }
         state.save()?;
         Ok(true)
     }
@@ -465,13 +467,6 @@ impl Docker {
             }
         }
         Ok(())
-    }
-}
-
-/// Sets what the present data directory is; the caller saves.
-fn slot_current(docker: &Docker, state: &mut State, kept: Kept) {
-    if let Some(slot) = docker.slot_mut(state) {
-        slot.current = kept;
     }
 }
 
