@@ -60,6 +60,20 @@ impl Events {
         Events(Arc::new(Silent))
     }
 
+    /// The same, without tasks of its own and what would be said once more: for the parts of a task
+    /// that is shown as one.
+    pub fn inside_a_task(&self) -> Self {
+        struct Inside(Events);
+        impl Reporter for Inside {
+            fn event(&self, event: Event) {
+                if matches!(event, Event::Detail(_) | Event::Output { .. }) {
+                    self.0.0.event(event);
+                }
+            }
+        }
+        Events(Arc::new(Inside(self.clone())))
+    }
+
     pub fn note(&self, text: impl Into<String>) {
         self.0.event(Event::Note(text.into()));
     }

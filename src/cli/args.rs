@@ -371,6 +371,38 @@ pub struct Generate {
 
     #[command(flatten)]
     pub plan: PlanOptions,
+
+    /// Add what autogenerate does not see (checks, index parameters, enum values taken away …)
+    #[arg(long, help_heading = "Alembic")]
+    pub complete: bool,
+
+    /// Write also what comes out of the main branch without your changes
+    #[arg(long, help_heading = "Alembic")]
+    pub with_inherited: bool,
+
+    /// Compare nothing: a file to fill in by hand
+    #[arg(long, help_heading = "Alembic", conflicts_with_all = ["complete", "with_inherited"])]
+    pub empty: bool,
+
+    /// The id of the revision
+    #[arg(long, value_name = "ID", help_heading = "Alembic")]
+    pub rev_id: Option<String>,
+
+    /// The revision that it builds on
+    #[arg(long, value_name = "ID", help_heading = "Alembic")]
+    pub head: Option<String>,
+
+    /// Allow a --head that others build on already
+    #[arg(long, help_heading = "Alembic")]
+    pub splice: bool,
+
+    /// A name for the branch that begins with it
+    #[arg(long, value_name = "LABEL", help_heading = "Alembic")]
+    pub branch_label: Option<String>,
+
+    /// The folder of version files that it goes to
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Alembic")]
+    pub version_path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::fault;
 use crate::migrations::Rollback;
+use crate::migrations::alembic::Place;
 use crate::report;
 use crate::schema::HazardKind;
 use crate::workflow::{
@@ -235,6 +236,16 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
                 deny: hazards(&args.plan.deny)?,
                 online: args.plan.online,
                 renames: decisions(ui, &context, &args.plan.rename)?,
+                complete: args.complete,
+                with_inherited: args.with_inherited,
+                empty: args.empty,
+                place: Place {
+                    rev_id: args.rev_id.clone(),
+                    head: args.head.clone(),
+                    splice: args.splice,
+                    branch_label: args.branch_label.clone(),
+                    version_path: args.version_path.clone(),
+                },
                 now: now(),
             };
             let generated = workflow::generate(&context, &args.message, &options).await?;

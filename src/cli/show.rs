@@ -110,9 +110,17 @@ pub fn generated(ui: &Ui, generated: &Generated, root: &Path) {
     for thing in &generated.unmodelled {
         ui.line(&format!("{} not compared: {thing}", yellow("warning:")));
     }
+    for mended in &generated.mended {
+        ui.say(&format!("  {} {mended}", dim("mended:")));
+    }
+    left_out(ui, generated);
     if generated.files.is_empty() {
+        let of_yours = match generated.left_out.is_empty() {
+            true => "the chain already gives what is wanted",
+            false => "your changes need no migration",
+        };
         ui.say(&format!(
-            "{} nothing to generate: the chain already gives what is wanted {}",
+            "{} nothing to generate: {of_yours} {}",
             green("✓"),
             seconds(generated.took)
         ));
@@ -140,6 +148,28 @@ pub fn generated(ui: &Ui, generated: &Generated, root: &Path) {
     }
     if generated.proved {
         ui.say(&dim("  next: look at the file, then `devdb migrate`"));
+    }
+}
+
+/// What is not in the file, and how it would be.
+fn left_out(ui: &Ui, generated: &Generated) {
+    if !generated.left_out.is_empty() {
+        let from = generated.inherited_from.as_deref().unwrap_or("main");
+        ui.line(&format!(
+            "{} left out, because it comes out of {from} without your changes: {}",
+            yellow("warning:"),
+            generated.left_out.join(", ")
+        ));
+        ui.line(&dim("  `--with-inherited` writes it too"));
+    }
+    for line in &generated.missed {
+        ui.line(&format!(
+            "{} Alembic does not see: {line}",
+            yellow("warning:")
+        ));
+    }
+    if !generated.missed.is_empty() {
+        ui.line(&dim("  `--complete` adds this to the file"));
     }
 }
 

@@ -79,6 +79,7 @@ pub fn refuse_contradictions(layers: &Layers) -> Result<()> {
         ("migrations.schema", &["sqlx"][..]),
         ("migrations.table", &["sqlx"]),
         ("migrations.run", &["alembic"]),
+        ("migrations.complete", &["alembic"]),
         ("migrations.up", &["command"]),
         ("migrations.generate", &["command"]),
     ] {

@@ -111,6 +111,8 @@ pub struct Migrations {
     pub table: String,
     /// Variables that a replay depends on, with their values: they belong to a baseline's key.
     pub variables: Vec<(String, Option<String>)>,
+    /// alembic: whether a generated revision gets what autogenerate does not see.
+    pub complete: bool,
     /// command: the shell command that brings a database to head.
     pub up: Option<String>,
     /// command: the shell command that writes a migration; `{message}` is replaced, quoted.

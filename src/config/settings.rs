@@ -78,6 +78,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("migrations.schema", Type::Text),
     setting("migrations.table", Type::Text),
     setting("migrations.variables", Type::List),
+    setting("migrations.complete", Type::Flag),
     setting("migrations.up", Type::Text),
     setting("migrations.generate", Type::Text),
     setting("drift.ignore", Type::List),

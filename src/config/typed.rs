@@ -134,7 +134,10 @@ pub fn migrations(
         ))
         .hint(format!("paths are relative to {}", root.display())));
     }
-    if tool == Tool::Alembic && !dir.join("alembic.ini").is_file() {
+    // `run` may name another file, and newer versions can do with pyproject.toml.
+    let configured = ["alembic.ini", "pyproject.toml"].map(|name| dir.join(name).is_file());
+    let named = !layers.list("migrations.run").is_empty();
+    if tool == Tool::Alembic && !named && !configured.contains(&true) {
         return Err(Error::usage(format!(
             "{origin}: there is no alembic.ini in {}",
             dir.display()
@@ -169,6 +172,10 @@ pub fn migrations(
                 (name, value)
             })
             .collect(),
+        complete: matches!(
+            layers.get("migrations.complete").map(|e| &e.value),
+            Some(Value::Flag(true))
+        ),
         up: layers.text("migrations.up").map(str::to_owned),
         generate: layers.text("migrations.generate").map(str::to_owned),
     }))

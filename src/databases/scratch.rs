@@ -80,6 +80,15 @@ impl Workshop {
         })
     }
 
+    /// Makes one anew from `template`, under the same name.
+    ///
+    /// # Errors
+    /// As [`Workshop::make`].
+    pub async fn replace(&mut self, scratch: &Scratch, template: &str) -> Result<()> {
+        database::drop(&mut self.connection, &scratch.name).await?;
+        clone_from(&mut self.connection, &scratch.name, template).await
+    }
+
     /// Takes one out: it is somebody else's from now on, who renames it.
     pub fn release(&mut self, scratch: &Scratch) {
         self.made.retain(|name| *name != scratch.name);

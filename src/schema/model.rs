@@ -298,6 +298,25 @@ impl Schema {
         self
     }
 
+    /// The same schema, in which these objects are what `other` has of them, or gone.
+    pub fn taking(&self, other: &Schema, ids: &BTreeSet<Id>) -> Schema {
+        let mut result = self.clone();
+        for id in ids {
+            match other.get(id) {
+                Some(object) => result.put(object.clone()),
+                None => {
+                    result.objects.remove(id);
+                }
+            }
+        }
+        result
+    }
+
+    /// Adds an object, or puts it in the place of the one with its id.
+    pub fn put(&mut self, object: Object) {
+        self.objects.insert(object.id.clone(), object);
+    }
+
     /// All objects of one kind.
     pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         let first = Id::new(kind, "", "", "");

@@ -137,6 +137,14 @@ impl Context {
         }
     }
 
+    /// Alembic's version table as SQL names it: as env.py was heard to configure it, else as Alembic
+    /// calls it by itself.
+    pub(super) fn version_table(&self) -> String {
+        let known = AlembicCache::load(&self.alembic_cache());
+        let told = known.and_then(|known| known.version_table_name());
+        told.unwrap_or_else(|| "alembic_version".to_owned())
+    }
+
     fn alembic_cache(&self) -> PathBuf {
         self.config().project.state_dir.join("alembic.json")
     }

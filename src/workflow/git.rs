@@ -75,6 +75,16 @@ pub fn checkout(root: &Path, revision: &str) -> Result<Checkout> {
 }
 
 impl Checkout {
+    /// The top of the repository.
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// What stands for it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A path that is relative to the top of the repository.
     pub fn path(&self, path: &str) -> Result<PathBuf> {
         let found = self.folder.path().join(path);
@@ -124,6 +134,51 @@ pub fn branch(root: &Path) -> Option<String> {
 /// The branch that was checked out before the present one.
 pub fn previous_branch(root: &Path) -> Option<String> {
     ask(root, &["rev-parse", "--abbrev-ref", "@{-1}"]).filter(|name| !name.is_empty())
+}
+
+/// Where the work at hand began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The main branch, by the name that was found.
+    pub branch: String,
+    /// All digits.
+    pub commit: String,
+    /// The files of the commit, as git's tree id.
+    pub tree: String,
+}
+
+/// Names of main branches, in the order in which they are looked for.
+const MAIN: [&str; 6] = [
+    "origin/HEAD",
+    "origin/main",
+    "origin/master",
+    "main",
+    "master",
+    "HEAD",
+];
+
+/// The newest commit that the main branch has, too; the present one where no main branch is found.
+pub fn merge_base(root: &Path) -> Option<Base> {
+    for name in MAIN {
+        let Some(commit) = ask(root, &["merge-base", "HEAD", name]) else {
+            continue;
+        };
+        let tree = ask(root, &["rev-parse", &format!("{commit}^{{tree}}")])?;
+        let branch = ask(root, &["rev-parse", "--abbrev-ref", name]);
+        return Some(Base {
+            branch: branch.unwrap_or_else(|| name.to_owned()),
+            commit,
+            tree,
+        });
+    }
+    None
+}
+
+/// Whether the work tree, untracked files too, is what was committed as `base`.
+pub fn is_at(root: &Path, base: &Base) -> bool {
+    let tree = ask(root, &["rev-parse", "HEAD^{tree}"]);
+    tree.as_deref() == Some(&base.tree)
+        && ask(root, &["status", "--porcelain"]).is_some_and(|changes| changes.is_empty())
 }
 
 /// Where git looks for hooks.

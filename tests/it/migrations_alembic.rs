@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use devdb::config::{Migrations, Tool};
 use devdb::error::Error;
 use devdb::event::Events;
-use devdb::migrations::alembic::{Alembic, AlembicCache};
+use devdb::migrations::alembic::{Alembic, AlembicCache, Revision};
 use devdb::migrations::{Ran, Rollback, Standing};
 use devdb::postgres::{Connection, Target};
 
@@ -49,6 +49,7 @@ impl Fixture {
             schema: None,
             table: String::new(),
             variables: Vec::new(),
+            complete: false,
             up: None,
             generate: None,
         }
@@ -126,6 +127,15 @@ impl Fixture {
             text = text.replace(from, to);
         }
         text
+    }
+}
+
+/// What is asked of autogenerate: a message, and whether a file is written.
+pub fn revision(message: &str, write: bool) -> Revision<'_> {
+    Revision {
+        message,
+        write,
+        ..Revision::default()
     }
 }
 
@@ -241,7 +251,7 @@ async fn one_process_serves_a_workflow_and_its_output_becomes_events() {
         .await
         .unwrap();
     alembic
-        .autogenerate(target, &fixture.env(), "x", false, &events)
+        .autogenerate(target, &fixture.env(), &revision("x", false), &events)
         .await
         .unwrap();
     let output = recorded.output();
@@ -354,8 +364,7 @@ async fn an_async_env_py() {
         .autogenerate(
             &fixture.database.target,
             &fixture.env(),
-            "bodies",
-            true,
+            &revision("bodies", true),
             &Events::silent(),
         )
         .await
@@ -375,7 +384,7 @@ async fn autogenerate_writes_only_what_is_needed() {
     let before = fixture.versions();
 
     let clean = alembic
-        .autogenerate(&target, &env, "nothing", true, &silent)
+        .autogenerate(&target, &env, &revision("nothing", true), &silent)
         .await
         .unwrap();
     assert_eq!((clean.files.len(), clean.operations.len()), (0, 0));
@@ -388,7 +397,7 @@ async fn autogenerate_writes_only_what_is_needed() {
     fixture.write("shop/models.py", &(text + models));
     let mut alembic = fixture.alembic();
     let looked = alembic
-        .autogenerate(&target, &env, "tags", false, &silent)
+        .autogenerate(&target, &env, &revision("tags", false), &silent)
         .await
         .unwrap();
     let operations: Vec<String> = looked.operations.iter().map(|o| o.to_string()).collect();
@@ -401,7 +410,7 @@ async fn autogenerate_writes_only_what_is_needed() {
     assert_eq!(fixture.versions(), before);
 
     let written = alembic
-        .autogenerate(&target, &env, "--add \"tags\": x", true, &silent)
+        .autogenerate(&target, &env, &revision("--add \"tags\": x", true), &silent)
         .await
         .unwrap();
     assert_eq!(written.operations, looked.operations);
@@ -413,7 +422,7 @@ async fn autogenerate_writes_only_what_is_needed() {
     // The new file belongs to the chain at once, and nothing is left to generate.
     assert_eq!(fixture.migrate(&mut alembic, None).await.unwrap().len(), 1);
     let again = alembic
-        .autogenerate(&target, &env, "again", true, &silent)
+        .autogenerate(&target, &env, &revision("again", true), &silent)
         .await
         .unwrap();
     assert_eq!(again.operations, []);
@@ -431,13 +440,18 @@ async fn a_message_that_breaks_the_template_leaves_no_file() {
     fixture.migrate(&mut alembic, None).await.unwrap();
     let (target, env) = (&fixture.database.target, fixture.env());
     let error = alembic
-        .autogenerate(target, &env, "add \"x\"", true, &Events::silent())
+        .autogenerate(
+            target,
+            &env,
+            &revision("add \"x\"", true),
+            &Events::silent(),
+        )
         .await
         .unwrap_err();
     assert!(error.message().contains("SyntaxError"), "{error}");
     assert_eq!(fixture.versions().len(), 3);
     alembic
-        .autogenerate(target, &env, "add x", true, &Events::silent())
+        .autogenerate(target, &env, &revision("add x", true), &Events::silent())
         .await
         .unwrap();
     assert_eq!(fixture.versions().len(), 4);
@@ -463,8 +477,7 @@ async fn env_py_has_the_last_word_on_what_is_generated() {
         .autogenerate(
             &fixture.database.target,
             &fixture.env(),
-            "x",
-            true,
+            &revision("x", true),
             &Events::silent(),
         )
         .await
@@ -489,8 +502,7 @@ async fn a_formatter_that_fails_leaves_no_file() {
         .autogenerate(
             &fixture.database.target,
             &fixture.env(),
-            "x",
-            true,
+            &revision("x", true),
             &Events::silent(),
         )
         .await
@@ -536,8 +548,7 @@ async fn several_heads_are_found_before_anything_runs() {
         .autogenerate(
             &fixture.database.target,
             &fixture.env(),
-            "x",
-            true,
+            &revision("x", true),
             &Events::silent(),
         )
         .await;
@@ -747,8 +758,7 @@ async fn vectors_are_compared_like_any_column() {
         .autogenerate(
             &fixture.database.target,
             &fixture.env(),
-            "x",
-            true,
+            &revision("x", true),
             &Events::silent(),
         )
         .await

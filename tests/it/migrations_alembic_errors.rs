@@ -7,7 +7,7 @@ use devdb::event::Events;
 use devdb::migrations::alembic::Alembic;
 use devdb::migrations::{ProblemKind, Rollback};
 
-use crate::migrations_alembic::{Fixture, ids};
+use crate::migrations_alembic::{Fixture, ids, revision};
 use crate::support::events::Recorded;
 use crate::support::python;
 use crate::support::server::TestDatabase;
@@ -430,8 +430,7 @@ async fn the_database_must_be_at_head_to_generate() {
         .autogenerate(
             &fixture.database.target,
             &fixture.env(),
-            "x",
-            true,
+            &revision("x", true),
             &Events::silent(),
         )
         .await

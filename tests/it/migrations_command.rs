@@ -17,6 +17,7 @@ fn config(dir: &tempfile::TempDir, up: Option<&str>, generate: Option<&str>) -> 
         schema: None,
         table: String::new(),
         variables: Vec::new(),
+        complete: false,
         up: up.map(String::from),
         generate: generate.map(String::from),
     }

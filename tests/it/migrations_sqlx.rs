@@ -48,6 +48,7 @@ impl Project {
             schema: None,
             table: "_sqlx_migrations".into(),
             variables: Vec::new(),
+            complete: false,
             up: None,
             generate: None,
         })
@@ -779,6 +780,7 @@ impl SqlxOpen {
             schema: None,
             table: "_sqlx_migrations".into(),
             variables: Vec::new(),
+            complete: false,
             up: None,
             generate: None,
         })

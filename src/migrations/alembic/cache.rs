@@ -31,7 +31,7 @@ impl AlembicCache {
     pub(super) fn new(sources: Sources, chain: Chain, version_table: Option<VersionTable>) -> Self {
         AlembicCache {
             format: FORMAT,
-            key: key(&sources),
+            key: key(&sources, None),
             sources,
             chain,
             version_table,
@@ -62,17 +62,22 @@ impl AlembicCache {
     }
 
     /// A hash of the files besides the revisions that a replay depends on: alembic.ini, env.py, and
-    /// the project's own modules that revisions import.
-    pub fn surroundings(&self) -> String {
-        key(&Sources {
-            files: self.sources.files.clone(),
-            folders: Vec::new(),
-        })
+    /// the project's own modules that revisions import. The same for every copy of the project:
+    /// paths below `dir`, the folder of alembic.ini, count from there.
+    pub fn surroundings(&self, dir: &Path) -> String {
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        key(
+            &Sources {
+                files: self.sources.files.clone(),
+                folders: Vec::new(),
+            },
+            Some(&dir),
+        )
     }
 
     /// Whether the files are still as they were.
     pub fn is_fresh(&self) -> bool {
-        key(&self.sources) == self.key
+        key(&self.sources, None) == self.key
     }
 
     /// How a database stands to the chain, without Python; `None` where only env.py can tell
@@ -89,6 +94,11 @@ impl AlembicCache {
         Ok(Some(graph::compare(&self.chain, &heads)))
     }
 
+    /// The name of the version table as SQL has it; known once env.py has run.
+    pub fn version_table_name(&self) -> Option<String> {
+        self.version_table.as_ref().map(VersionTable::quoted)
+    }
+
     pub(super) fn version_table(&self) -> Option<&VersionTable> {
         self.version_table.as_ref()
     }
@@ -98,14 +108,25 @@ impl AlembicCache {
     }
 }
 
-fn key(sources: &Sources) -> String {
+/// `dir`: the folder that names count from; without one they count whole.
+fn key(sources: &Sources, dir: Option<&Path>) -> String {
     let mut digest = Sha256::new();
     let versions = sources.folders.iter().flat_map(|f| graph::python_files(f));
     for path in sources.files.iter().cloned().chain(versions) {
         // Lengths keep names and contents apart. A file that is gone counts as empty; its name
         // was there before only if it existed.
         let bytes = std::fs::read(&path).unwrap_or_default();
-        let name = path.as_os_str().as_encoded_bytes();
+        let inner = dir.and_then(|dir| {
+            let path = path.canonicalize().ok()?;
+            path.strip_prefix(dir).ok().map(Path::to_owned)
+        });
+        let name = inner.as_ref().unwrap_or(&path);
+        // Beside `dir`, such as ../pyproject.toml: the bytes must do.
+        let name = match dir {
+            Some(_) if inner.is_none() => name.file_name().unwrap_or_default(),
+            _ => name.as_os_str(),
+        };
+        let name = name.as_encoded_bytes();
         for part in [name, &bytes] {
             digest.update(part.len().to_le_bytes());
             digest.update(part);

@@ -9,17 +9,21 @@ env.py. Each request gets any number of events and then exactly one reply:
     {"do": "alembic", "argv": [...],    {"event": "plan", "total": 3}
      "expect": {oid, started},          {"event": "step", "id": ..., "name": ...}
      "create_all": true,                (the tables of the models instead of the revisions)
-     "autogenerate": "write"|"look"}    {"ok": {ran, contexts, operations, files}}
+     "autogenerate": "write"|"look",    {"ok": {ran, contexts, strays, found, left_out, mended,
+     "leave_out": [code], "blocks": {},         grounds, files}}
+     "writes": true}                    (a command that makes files without autogenerate)
                                         {"error": {type, message, traceback, place, step, contexts, ...}}
+    {"do": "move", "from": DIR,         {"ok": null}
+     "to": DIR}
 
 Runs on every Python that Alembic 1.11 runs on (3.7), so it is written for that.
 """
 
+import contextlib
 import functools
 import json
 import os
 import queue
-import re
 import shutil
 import socket
 import sys
@@ -164,6 +168,7 @@ class Runner:
         self.link = link
         self.arguments = arguments
         self.watch = Watch(link)
+        self.moved_from = None
 
     # requests
 
@@ -211,30 +216,51 @@ class Runner:
         self.watch.create_all = bool(request.get("create_all"))
         function, positional, keywords = options.cmd
         generating = request.get("autogenerate")
-        operations, files = [], []
-        before = self._version_files(config) if generating else set()
-        undo = self._observe(operations, files, generating) if generating else None
+        writing = generating or request.get("writes")
+        before = self._version_files(config) if writing else set()
+        generation = beside("autogenerate").Generation(request) if generating else None
         try:
-            function(
-                config,
-                *[getattr(options, name, None) for name in positional],
-                **{name: getattr(options, name, None) for name in keywords}
-            )
+            with generation or contextlib.nullcontext():
+                function(
+                    config,
+                    *[getattr(options, name, None) for name in positional],
+                    **{name: getattr(options, name, None) for name in keywords}
+                )
         except BaseException:
             # A formatter that fails after the file was written, for one.
-            if generating:
+            if writing:
                 for path in self._version_files(config) - before:
                     os.remove(path)
             raise
-        finally:
-            if undo:
-                undo()
-        return {
+        answer = {
             "ran": self.watch.ran,
             "contexts": self.watch.contexts,
-            "operations": operations,
-            "files": files,
+            "strays": self._strays(),
         }
+        if generation:
+            for name in ("found", "left_out", "mended", "grounds", "files"):
+                answer[name] = getattr(generation, name)
+        elif writing:
+            answer["files"] = sorted(self._version_files(config) - before)
+        return answer
+
+    def move(self, request):
+        """The project is another copy of its files now: what is installed so that it can be edited
+        is looked for there, too."""
+        self.moved_from = os.path.realpath(request["from"])
+        to = os.path.realpath(request["to"])
+
+        def moved(path):
+            real = os.path.realpath(path)
+            inside = real == self.moved_from or real.startswith(self.moved_from + os.sep)
+            return to + real[len(self.moved_from) :] if inside and is_own(real) else path
+
+        sys.path[:] = [moved(path) if path else path for path in sys.path]
+        for finder in sys.meta_path:
+            # Those of setuptools keep a map from packages to folders.
+            mapping = getattr(sys.modules.get(finder.__module__), "MAPPING", None)
+            if isinstance(mapping, dict):
+                mapping.update({name: moved(path) for name, path in mapping.items()})
 
     # parts
 
@@ -296,29 +322,13 @@ class Runner:
 
         MigrationContext.run_migrations = run_migrations
 
-    @staticmethod
-    def _observe(operations, files, mode):
-        """Lists what autogenerate found after env.py's own hooks had their say, and lets a file
-        be written only if there is something to write and devdb asked for it."""
-        from alembic.autogenerate.api import RevisionContext
-
-        generate = RevisionContext.generate_scripts
-
-        def generate_scripts(context):
-            for script in context.generated_revisions:
-                for container in script.upgrade_ops_list:
-                    operations.extend(listed(container))
-            if operations and mode == "write":
-                for script in generate(context):
-                    if script is not None:
-                        files.append(os.path.abspath(str(script.path)))
-                        yield script
-
-        def undo():
-            RevisionContext.generate_scripts = generate
-
-        RevisionContext.generate_scripts = generate_scripts
-        return undo
+    def _strays(self):
+        """Files of the project that was moved away from and that were imported all the same."""
+        if self.moved_from is None:
+            return []
+        files = [own_file(module) for module in list(sys.modules.values())]
+        inside = self.moved_from + os.sep
+        return sorted(f for f in files if f and os.path.realpath(f).startswith(inside))[:5]
 
     @staticmethod
     def _version_files(config):
@@ -385,63 +395,36 @@ def imported(paths):
 
 def own_file(module):
     """The file of a module that belongs to the project: not installed, not Python's."""
-    import sysconfig
-
     path = getattr(module, "__file__", None)
     if not path or not path.endswith(".py") or not os.path.isfile(path):
         return None
     path = os.path.abspath(path)
+    return path if is_own(path) else None
+
+
+def is_own(path):
+    import sysconfig
+
     libraries = ("stdlib", "platstdlib", "purelib", "platlib")
-    foreign = [sysconfig.get_paths().get(name) for name in libraries]
-    if "site-packages" in path or "dist-packages" in path or path == ME:
-        return None
-    return None if any(path.startswith(p + os.sep) for p in foreign if p) else path
+    foreign = [sysconfig.get_paths().get(name) for name in libraries] + [os.path.dirname(ME)]
+    if "site-packages" in path or "dist-packages" in path:
+        return False
+    return not any(path.startswith(p + os.sep) for p in foreign if p)
 
 
-def listed(container):
-    """The operations in a container, each as kind and object: add_column, documents.tags."""
-    for operation in container.ops:
-        if hasattr(operation, "ops"):
-            for inner in listed(operation):
-                yield inner
-            continue
-        kind = re.sub(r"Op$", "", type(operation).__name__)
-        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
-        yield {"kind": kind, "object": object_of(operation)}
+def beside(name):
+    """A module of devdb's own: its folder is not in the search path of the project."""
+    known = sys.modules.get("devdb_" + name)
+    if known is not None:
+        return known
+    from importlib.util import module_from_spec, spec_from_file_location
 
-
-def object_of(operation):
-    def get(*names):
-        for name in names:
-            value = getattr(operation, name, None)
-            if value is not None:
-                return str(value)
-        return None
-
-    table = get("table_name", "source_table")
-    column = getattr(operation, "column", None)
-    name = get("column_name", "constraint_name", "index_name")
-    if column is not None and hasattr(column, "name"):
-        name = column.name
-    if table is None and name is None:
-        target = getattr(operation, "target", None)  # alembic_utils
-        return str(getattr(target, "identity", None) or get("sqltext", "name") or "")
-    parts = [part for part in (get("schema", "source_schema"), table, name) if part]
-    text = ".".join(parts)
-    if type(operation).__name__ == "AlterColumnOp":
-        changes = [
-            word
-            for word, changed in (
-                ("type", operation.modify_type is not None),
-                ("nullable", operation.modify_nullable is not None),
-                ("server_default", operation.modify_server_default is not False),
-                ("comment", operation.modify_comment is not False),
-                ("name", operation.modify_name is not None),
-            )
-            if changed
-        ]
-        text += " (%s)" % ", ".join(changes)
-    return text
+    path = os.path.join(os.path.dirname(ME), name + ".py")
+    spec = spec_from_file_location("devdb_" + name, path)
+    module = module_from_spec(spec)
+    sys.modules["devdb_" + name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 # errors
@@ -495,17 +478,10 @@ def own_place(error):
     """The innermost place in the project's own files, or where Python could not read one."""
     if isinstance(error, SyntaxError) and error.filename:
         return {"file": error.filename, "line": error.lineno}
-    import sysconfig
-
-    libraries = ("stdlib", "platstdlib", "purelib", "platlib")
-    foreign = [sysconfig.get_paths().get(name) for name in libraries] + [ME]
     place = None
     for frame in traceback.extract_tb(error.__traceback__):
         name = os.path.abspath(frame.filename)
-        installed = "site-packages" in name or "dist-packages" in name
-        if installed or frame.filename.startswith("<") or not os.path.isfile(name):
-            continue
-        if any(name == p or name.startswith(p + os.sep) for p in foreign if p):
+        if frame.filename.startswith("<") or not os.path.isfile(name) or not is_own(name):
             continue
         place = {"file": name, "line": frame.lineno}
     return place

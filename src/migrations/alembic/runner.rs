@@ -18,7 +18,11 @@ use crate::event::Events;
 use crate::migrations::Env;
 use crate::migrations::process::{Output, without_passwords};
 
-const SOURCE: &str = include_str!("runner.py");
+/// The program, and a module of its own beside it.
+const SOURCES: [(&str, &str); 2] = [
+    ("runner.py", include_str!("runner.py")),
+    ("autogenerate.py", include_str!("autogenerate.py")),
+];
 
 /// A living process. Dropping it kills it, and the runner ends by itself when the socket closes.
 #[derive(Debug)]
@@ -87,8 +91,10 @@ impl Runner {
             .tempdir()
             .named("cannot make a temporary folder")?;
         let program = folder.path().join("runner.py");
-        std::fs::write(&program, SOURCE)
-            .named(format_args!("cannot write {}", program.display()))?;
+        for (name, source) in SOURCES {
+            let path = folder.path().join(name);
+            std::fs::write(&path, source).named(format_args!("cannot write {}", path.display()))?;
+        }
         let socket = folder.path().join("socket");
         let listener = UnixListener::bind(&socket)
             .named(format_args!("cannot listen at {}", socket.display()))?;

@@ -14,7 +14,7 @@ pub struct VersionTable {
 }
 
 impl VersionTable {
-    fn quoted(&self) -> String {
+    pub(super) fn quoted(&self) -> String {
         match &self.schema {
             Some(schema) => format!("{}.{}", quote_ident(schema), quote_ident(&self.table)),
             None => quote_ident(&self.table),

@@ -266,7 +266,7 @@ fn own_table(context: &Context) -> Result<Option<String>> {
     };
     Ok(match migrations.tool {
         Tool::Sqlx => Some(Sqlx::open(migrations)?.table().to_owned()),
-        Tool::Alembic => Some("alembic_version".to_owned()),
+        Tool::Alembic => Some(context.version_table()),
         Tool::Command => None,
     })
 }

@@ -16,6 +16,7 @@ use crate::config::Tool;
 use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::migrations::MigrationTool;
+use crate::migrations::alembic::Place;
 use crate::postgres;
 use crate::schema::HazardKind;
 
@@ -34,6 +35,14 @@ pub struct Generated {
     pub hazards: Vec<String>,
     /// What stands in the wanted schema or in the baseline and is not compared.
     pub unmodelled: Vec<String>,
+    /// What comes out without the changes at hand, and is not in the file.
+    pub left_out: Vec<String>,
+    /// As of which commit that is.
+    pub inherited_from: Option<String>,
+    /// What Alembic would have written wrongly, and what became of it.
+    pub mended: Vec<String>,
+    /// What the models want, Alembic does not see, and is not in the file.
+    pub missed: Vec<String>,
     pub proved: bool,
     /// Why not, where it is not proved.
     pub unproved_because: Option<String>,
@@ -50,6 +59,10 @@ impl Generated {
             changes: Vec::new(),
             hazards: Vec::new(),
             unmodelled: Vec::new(),
+            left_out: Vec::new(),
+            inherited_from: None,
+            mended: Vec::new(),
+            missed: Vec::new(),
             proved: false,
             unproved_because: None,
             took: 0.0,
@@ -73,6 +86,14 @@ pub struct GenerateOptions {
     /// Whether others shall be able to write while the migration runs.
     pub online: bool,
     pub renames: Decisions,
+    /// Alembic: add to the file what autogenerate does not see.
+    pub complete: bool,
+    /// Alembic: write what comes out without the changes at hand, too.
+    pub with_inherited: bool,
+    /// Alembic: compare nothing, write a file to fill in.
+    pub empty: bool,
+    /// Alembic: where the revision goes.
+    pub place: Place,
     /// The time in UTC as `yyyymmddHHMMSS`, for the names of new files.
     pub now: String,
 }
@@ -101,6 +122,17 @@ pub async fn generate(
             migrations.tool.name()
         ))
         .hint("leave them out; `devdb diff` takes them for any two databases"));
+    }
+    let about_alembic = options.complete
+        || options.with_inherited
+        || options.empty
+        || options.place != Place::default();
+    if migrations.tool != Tool::Alembic && about_alembic {
+        return Err(Error::usage(format!(
+            "--complete, --with-inherited, --empty and the place of a revision are about Alembic; here tool = \"{}\"",
+            migrations.tool.name()
+        ))
+        .hint("leave them out"));
     }
     let mut bench = Bench::for_replay(context, None).await?;
     let there = &bench.context;

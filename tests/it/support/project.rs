@@ -79,6 +79,27 @@ impl Project {
         self
     }
 
+    /// Makes the folder a repository, where it is none, and commits everything.
+    pub fn commit(&self, message: &str) {
+        if !self.path(".git").exists() {
+            self.file(".gitignore", "__pycache__/\n.state/\n");
+            self.git(&["init", "--quiet", "--initial-branch=main"]);
+        }
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+    }
+
+    /// Runs git in the project.
+    pub fn git(&self, arguments: &[&str]) {
+        let done = Command::new("git")
+            .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org"])
+            .args(arguments)
+            .current_dir(self.root())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "git {arguments:?}: {done:?}");
+    }
+
     /// The names of the files in a folder, sorted.
     pub fn read_folder(&self, name: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.path(name)).unwrap();

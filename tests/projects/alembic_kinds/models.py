@@ -1,0 +1,1 @@
+from before import metadata
