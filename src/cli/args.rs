@@ -131,6 +131,31 @@ pub enum Command {
     /// The chain of migrations, and what of it is applied
     History,
 
+    /// The migrations that nothing builds on, with who made them
+    Heads,
+
+    /// One migration: what it builds on, who made it, its text
+    #[command(
+        after_help = "Examples:\n  devdb show head\n  devdb show 3f2a\n  devdb show \"add tags\""
+    )]
+    Show {
+        /// Its id, the beginning of it, or a part of its name
+        migration: String,
+    },
+
+    /// Join the heads of an Alembic chain, and prove that they go together
+    Merge {
+        /// What the revision is called
+        #[arg(default_value = "merge heads")]
+        message: String,
+    },
+
+    /// Say that the dev database is at a migration, without running anything
+    Stamp {
+        /// Its id, `head`, or `base`
+        migration: String,
+    },
+
     /// The server, the dev database and how it stands to the chain
     Status,
 
@@ -530,10 +555,18 @@ pub struct Migrate {
     /// Stop after this migration
     #[arg(long, value_name = "ID")]
     pub to: Option<String>,
+
+    /// Run nothing: print the SQL for a server that devdb does not reach
+    #[arg(long)]
+    pub sql: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Rollback {
+    /// Run nothing: print the SQL for a server that devdb does not reach
+    #[arg(long)]
+    pub sql: bool,
+
     /// How many migrations to take back
     #[arg(long, value_name = "N", conflicts_with_all = ["to", "base"])]
     pub steps: Option<u32>,

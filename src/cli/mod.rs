@@ -2,6 +2,7 @@
 
 mod args;
 mod behind;
+mod chain;
 mod kept;
 mod progress;
 mod run;

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser};
 
 use super::args::{self, Cli, Command, DriftSql, EnvFormat, Global, GraphFormat};
 use super::ui::Ui;
-use super::{behind, kept, show};
+use super::{behind, chain, kept, show};
 use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::fault;
@@ -254,10 +254,18 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
                 return Ok(ExitCode::from(ErrorKind::Unproved.exit_code()));
             }
         }
+        Command::Migrate(args) if args.sql => {
+            let sql = workflow::up_sql(&context(ui, global)?, args.to.as_deref()).await?;
+            chain::sql(ui, &sql);
+        }
         Command::Migrate(args) => {
             let moved = workflow::migrate(&context(ui, global)?, args.to.as_deref()).await?;
             show::moved(ui, &moved, "applied");
             behind::tidy(global);
+        }
+        Command::Rollback(args) if args.sql => {
+            let sql = workflow::down_sql(&context(ui, global)?, &how_far(args)?).await?;
+            chain::sql(ui, &sql);
         }
         Command::Rollback(args) => {
             let save = !args.no_snapshot;
@@ -266,7 +274,24 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
         Command::History => {
             let history = workflow::history(&context(ui, global)?).await?;
-            show::history(ui, &history);
+            chain::history(ui, &history);
+        }
+        Command::Heads => {
+            let heads = workflow::heads(&context(ui, global)?).await?;
+            chain::heads(ui, &heads);
+        }
+        Command::Show { migration } => {
+            let shown = workflow::show(&context(ui, global)?, &migration).await?;
+            chain::shown(ui, &shown);
+        }
+        Command::Merge { message } => {
+            let context = context(ui, global)?;
+            let file = workflow::merge(&context, &message).await?;
+            chain::merged(ui, &file, &context.config().project.root);
+        }
+        Command::Stamp { migration } => {
+            let at = workflow::stamp(&context(ui, global)?, &migration).await?;
+            chain::stamped(ui, &at);
         }
         Command::Status => {
             let status = workflow::status(&context(ui, global)?).await?;

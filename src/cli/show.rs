@@ -9,7 +9,7 @@ use super::ui::{Ui, bold, dim, duration, green, yellow};
 use crate::config::Loaded;
 use crate::server;
 use crate::workflow::{
-    Difference, Drift, Generated, HistoryEntry, Init, Left, Moved, Ready, Reset, Status, Undone, Up,
+    Difference, Drift, Generated, Init, Left, Moved, Ready, Reset, Status, Undone, Up,
 };
 
 pub(super) fn duration_text(took: f64) -> String {
@@ -284,31 +284,8 @@ pub fn moved(ui: &Ui, moved: &Moved, verb: &str) {
     ));
 }
 
-pub fn history(ui: &Ui, entries: &[HistoryEntry]) {
-    if ui.json {
-        return ui.print_json(&entries);
-    }
-    if entries.is_empty() {
-        return ui.say("there are no migrations yet");
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    for entry in entries {
-        let mark = match (entry.applied, &entry.file) {
-            (Some(true), None) => "applied, no file",
-            (Some(true), _) => "applied",
-            (Some(false), _) => "pending",
-            (None, _) => "",
-        };
-        let when = entry.when.as_deref().unwrap_or_default();
-        let when = when.split('.').next().unwrap_or_default();
-        table.add_row([&entry.id, &entry.name, mark, when]);
-    }
-    ui.data(&trimmed(&table));
-}
-
 /// The table without spaces at the ends of lines and in front.
-fn trimmed(table: &Table) -> String {
+pub(super) fn trimmed(table: &Table) -> String {
     let text = table.to_string();
     let lines: Vec<&str> = text.lines().map(|l| l.trim_end()).collect();
     lines

@@ -102,6 +102,68 @@ impl MigrationTool {
         }
     }
 
+    /// Says that `target` is at migration `to` without running anything.
+    ///
+    /// # Errors
+    /// See [`Sqlx::stamp`] and [`Alembic::stamp`]; `Usage` for a command.
+    pub async fn stamp(
+        &mut self,
+        target: &Target,
+        env: &Env,
+        to: &str,
+        events: &Events,
+    ) -> Result<()> {
+        match self {
+            MigrationTool::Sqlx(sqlx) => sqlx.stamp(target, to).await,
+            MigrationTool::Alembic(alembic) => alembic.stamp(target, env, to, events).await,
+            MigrationTool::Command(_) => Err(only_forward()),
+        }
+    }
+
+    /// The SQL that [`MigrationTool::migrate`] would run on a database with this standing.
+    ///
+    /// # Errors
+    /// See [`Sqlx::up_sql`] and [`Alembic::up_sql`]; `Usage` for a command.
+    pub async fn up_sql(
+        &mut self,
+        target: &Target,
+        env: &Env,
+        standing: &Standing,
+        to: Option<&str>,
+        events: &Events,
+    ) -> Result<String> {
+        match self {
+            MigrationTool::Sqlx(sqlx) => sqlx.up_sql(&standing.pending, to),
+            MigrationTool::Alembic(alembic) => {
+                alembic.up_sql(target, env, standing, to, events).await
+            }
+            MigrationTool::Command(_) => Err(only_forward()),
+        }
+    }
+
+    /// The SQL that [`MigrationTool::rollback`] would run.
+    ///
+    /// # Errors
+    /// See [`Sqlx::down_sql`] and [`Alembic::down_sql`]; `Usage` for a command.
+    pub async fn down_sql(
+        &mut self,
+        target: &Target,
+        env: &Env,
+        standing: &Standing,
+        how_far: &Rollback,
+        events: &Events,
+    ) -> Result<String> {
+        match self {
+            MigrationTool::Sqlx(sqlx) => sqlx.down_sql(&standing.applied, how_far),
+            MigrationTool::Alembic(alembic) => {
+                alembic
+                    .down_sql(target, env, standing, how_far, events)
+                    .await
+            }
+            MigrationTool::Command(_) => Err(only_forward()),
+        }
+    }
+
     /// Takes applied migrations back, newest first. Gives what was taken back, in that order.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //! graph      tables and links → Mermaid, Graphviz
 //! boxes      a table → a box with rows;  layout: boxes and links → places and lines
 //! picture    both together → inline SVG
+//! lanes      a chain with branches → characters
 //! sql        SQL → the same with tags for highlighting
 //! html       everything → one file that needs nothing from outside
 //! ```
@@ -14,6 +15,7 @@ mod boxes;
 mod data;
 mod graph;
 mod html;
+mod lanes;
 mod layout;
 mod lines;
 mod picture;
@@ -24,3 +26,4 @@ pub use data::{
 };
 pub use graph::{dot, mermaid};
 pub use html::html;
+pub use lanes::{Row, lanes};

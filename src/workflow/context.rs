@@ -7,12 +7,12 @@ use crate::databases::Names;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::migrations::alembic::AlembicCache;
-use crate::migrations::{MigrationTool, ProblemKind, Standing};
+use crate::migrations::{Chain, MigrationTool, Problem, ProblemKind, Standing};
 use crate::postgres::Connection;
 use crate::server::Server;
 
-use super::git;
 use super::lock::ProjectLock;
+use super::{everyday, git};
 
 /// The resolved settings and somebody to tell.
 #[derive(Clone)]
@@ -106,6 +106,23 @@ impl Context {
         let (from, to) = (self.alembic_cache(), other.alembic_cache());
         // Only speed is lost without it.
         let _ = std::fs::copy(from, to);
+    }
+
+    /// Says of several heads who made them.
+    pub(super) fn explain_heads(&self, chain: &Chain, standing: &mut Standing) {
+        let several = |p: &&mut Problem| p.kind == ProblemKind::SeveralHeads;
+        let Some(problem) = standing.problems.iter_mut().find(several) else {
+            return;
+        };
+        let named = everyday::heads_of(&self.config().project.root, chain);
+        let named: Vec<String> = named.iter().map(everyday::Head::to_string).collect();
+        problem.message = format!(
+            "the chain has {} heads: {}",
+            chain.heads.len(),
+            named.join("; ")
+        );
+        problem.hint =
+            "join them with `devdb merge \"MESSAGE\"`: it proves that they go together".into();
     }
 
     /// Says of applied migrations without a file in which branch they still are.

@@ -181,6 +181,48 @@ pub fn is_at(root: &Path, base: &Base) -> bool {
         && ask(root, &["status", "--porcelain"]).is_some_and(|changes| changes.is_empty())
 }
 
+/// Who committed a file first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    pub author: String,
+    /// `yyyy-mm-dd`
+    pub date: String,
+    /// At most three branches that have the commit, the newest first.
+    pub branches: Vec<String>,
+}
+
+/// `None` where nobody has committed it, or there is no repository.
+pub fn added(root: &Path, file: &Path) -> Option<Added> {
+    let file = file.to_string_lossy();
+    let format = "--format=%an%x09%as%x09%H";
+    let arguments = ["log", "--all", "--diff-filter=A", format, "--", &file];
+    let text = ask(root, &arguments)?;
+    let mut parts = text.lines().last()?.split('\t');
+    let (author, date, commit) = (parts.next()?, parts.next()?, parts.next()?);
+    let branches = ask(
+        root,
+        &[
+            "for-each-ref",
+            "--count=3",
+            "--sort=-committerdate",
+            "--contains",
+            commit,
+            "--format=%(refname:short)",
+            "refs/heads",
+            "refs/remotes",
+        ],
+    );
+    Some(Added {
+        author: author.to_owned(),
+        date: date.to_owned(),
+        branches: branches
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect(),
+    })
+}
+
 /// Where git looks for hooks.
 pub fn hooks(root: &Path) -> Option<PathBuf> {
     let path = ask(root, &["rev-parse", "--git-path", "hooks"])?;

@@ -5,6 +5,7 @@ mod baseline;
 mod bench;
 mod compare;
 mod context;
+mod everyday;
 mod generate;
 mod git;
 mod init;
@@ -30,6 +31,7 @@ pub use compare::{
     DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, graph, keep_drift,
 };
 pub use context::Context;
+pub use everyday::{Head, Known, Shown, down_sql, heads, merge, show, stamp, up_sql};
 pub use generate::{GenerateOptions, Generated, generate};
 pub use init::{Init, init};
 pub use migrate::{Moved, migrate, rollback};

@@ -8,7 +8,7 @@ use crate::config::{ServerKind, Target};
 use crate::databases::ServerWide;
 use crate::error::Result;
 use crate::event::Events;
-use crate::migrations::{MigrationTool, Ran, Standing};
+use crate::migrations::{MigrationTool, ProblemKind, Ran, Standing};
 use crate::postgres;
 use crate::server::Server;
 
@@ -164,6 +164,14 @@ pub(super) async fn apply(
         .await?;
     connection.close().await;
     context.explain(&mut standing);
+    if standing
+        .problems
+        .iter()
+        .any(|p| p.kind == ProblemKind::SeveralHeads)
+    {
+        let chain = tool.chain(&variables, &context.events).await?;
+        context.explain_heads(&chain, &mut standing);
+    }
     warn(&standing, &context.events);
     standing.ensure_sound()?;
     tool.migrate(target, &variables, to, &context.events).await

@@ -120,6 +120,14 @@ pub struct HistoryEntry {
     pub reversible: bool,
     /// Relative to the project's root, where it lies below it.
     pub file: Option<String>,
+    /// Ids that it builds on.
+    pub parents: Vec<String>,
+    /// Alembic: ids that have to be applied before.
+    pub depends_on: Vec<String>,
+    /// Alembic: names of the branch that begins here.
+    pub labels: Vec<String>,
+    /// Whether nothing builds on it.
+    pub head: bool,
 }
 
 /// The chain in the order of application; applied migrations without a file come last.
@@ -154,6 +162,10 @@ pub async fn history(context: &Context) -> Result<Vec<HistoryEntry>> {
             applied: applied(&m.id).map(|a| a.is_some()),
             when: applied(&m.id).flatten().and_then(|a| a.when.clone()),
             reversible: m.reversible,
+            parents: m.parents.clone(),
+            depends_on: m.depends_on.clone(),
+            labels: m.labels.clone(),
+            head: chain.heads.contains(&m.id),
             file: Some(
                 m.file
                     .strip_prefix(root)
@@ -171,6 +183,10 @@ pub async fn history(context: &Context) -> Result<Vec<HistoryEntry>> {
             applied: Some(true),
             when: stranger.when.clone(),
             reversible: false,
+            parents: Vec::new(),
+            depends_on: Vec::new(),
+            labels: Vec::new(),
+            head: false,
             file: None,
         });
     }

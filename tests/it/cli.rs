@@ -665,6 +665,10 @@ fn completions_and_help_are_there() {
       migrate      Apply pending migrations to the dev database
       rollback     Take migrations of the dev database back
       history      The chain of migrations, and what of it is applied
+      heads        The migrations that nothing builds on, with who made them
+      show         One migration: what it builds on, who made it, its text
+      merge        Join the heads of an Alembic chain, and prove that they go together
+      stamp        Say that the dev database is at a migration, without running anything
       status       The server, the dev database and how it stands to the chain
       drift        What the dev database has that no migration made, or lacks that one made
       diff         The SQL that leads from one schema to another

@@ -142,16 +142,16 @@ async fn two_heads_are_found_before_anything_runs() {
     ----- stdout -----
     ----- stderr -----
     ✓ reading the revisions: 3 revisions
-    error: the chain has 2 heads: left (Ann adds tags), right (Ben adds labels)
-    hint: join them with `alembic merge -m "merge" left right`
+    error: the chain has 2 heads: left (Ann adds tags; not committed); right (Ben adds labels; not committed)
+    hint: join them with `devdb merge "MESSAGE"`: it proves that they go together
     "#);
     assert_snapshot!(project.devdb(&["generate", "x"]).show(), @r#"
     exit: 7
     ----- stdout -----
     ----- stderr -----
     ✓ reading the revisions: 3 revisions
-    error: the chain has 2 heads: left (Ann adds tags), right (Ben adds labels)
-    hint: join them with `alembic merge -m "merge" left right`
+    error: the chain has 2 heads: left (Ann adds tags; not committed); right (Ben adds labels; not committed)
+    hint: join them with `devdb merge "MESSAGE"`: it proves that they go together
     "#);
     assert_eq!(
         project

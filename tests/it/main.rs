@@ -6,6 +6,7 @@ mod cli;
 mod cli_alembic;
 mod cli_compare;
 mod cli_docker;
+mod everyday;
 mod generate_alembic;
 mod house;
 mod kept;

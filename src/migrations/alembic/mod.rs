@@ -9,6 +9,7 @@ mod autogenerate;
 mod cache;
 mod drivers;
 mod errors;
+mod everyday;
 mod graph;
 mod interpreter;
 mod runner;
@@ -60,6 +61,8 @@ struct Answer {
     strays: Vec<PathBuf>,
     #[serde(default)]
     files: Vec<PathBuf>,
+    #[serde(default)]
+    sql: String,
 }
 
 #[derive(Deserialize)]

@@ -13,6 +13,7 @@ env.py. Each request gets any number of events and then exactly one reply:
      "leave_out": [code], "blocks": {},         grounds, files}}
      "writes": true}                    (a command that makes files without autogenerate)
                                         {"error": {type, message, traceback, place, step, contexts, ...}}
+     "sql": true}                       (offline: {sql})
     {"do": "move", "from": DIR,         {"ok": null}
      "to": DIR}
 
@@ -21,6 +22,7 @@ Runs on every Python that Alembic 1.11 runs on (3.7), so it is written for that.
 
 import contextlib
 import functools
+import io
 import json
 import os
 import queue
@@ -213,6 +215,8 @@ class Runner:
 
     def alembic(self, request):
         config, options = self._configure(request["argv"])
+        if request.get("sql"):
+            config.output_buffer = io.StringIO()
         self.watch.create_all = bool(request.get("create_all"))
         function, positional, keywords = options.cmd
         generating = request.get("autogenerate")
@@ -240,6 +244,8 @@ class Runner:
         if generation:
             for name in ("found", "left_out", "mended", "grounds", "files"):
                 answer[name] = getattr(generation, name)
+        elif request.get("sql"):
+            answer["sql"] = config.output_buffer.getvalue()
         elif writing:
             answer["files"] = sorted(self._version_files(config) - before)
         return answer

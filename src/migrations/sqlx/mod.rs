@@ -7,6 +7,7 @@
 
 mod excerpt;
 mod files;
+mod offline;
 mod standing;
 mod write;
 
