@@ -100,6 +100,12 @@ pub enum Command {
     )]
     Generate(Generate),
 
+    /// Whether the migrations are fit to be merged: the one command for a pipeline
+    #[command(
+        after_help = "Looks at: one chain with one head; nothing edited, missing or out of order against the base branch; the\nchain replays from nothing; every new migration goes up, down and up again; its hazards; models (or schema\nfile) and chain agree. The exit code is that of the first error.\n\nExamples:\n  devdb check\n  devdb check --base origin/main --format github\n  devdb check --format junit > devdb.xml\n  devdb check --deny data-loss\n  devdb check --against \"$STAGING_URL\"     tries what is pending there, and rolls it back"
+    )]
+    Check(CheckArgs),
+
     /// Run a command with a throw-away database at head
     #[command(
         after_help = "The URL is in every variable of the project's [env] and in DEVDB_URL; those of several databases in\nDEVDB_URL_1, DEVDB_URL_2 … The exit code is the command's. The databases go with it, also when it is killed.\n\nExamples:\n  devdb run -- pytest\n  devdb run --databases 4 -- pytest -n 4\n  devdb run --server ephemeral -- cargo test     a server of its own, in memory\n  devdb run --from before-import --keep-on-failure -- ./import.sh"
@@ -428,6 +434,39 @@ pub struct Generate {
     /// The folder of version files that it goes to
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Alembic")]
     pub version_path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The branch that this shall go into [default: the main branch]
+    #[arg(long, value_name = "BRANCH")]
+    pub base: Option<String>,
+
+    /// Refuse new migrations with such a hazard: data-loss, table-rewrite, … (repeatable)
+    #[arg(long, value_name = "HAZARD")]
+    pub deny: Vec<String>,
+
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+
+    /// Try what is pending in this database instead, in a transaction that is rolled back or, where the
+    /// chain does not allow that, on a database made from its schema
+    #[arg(long, value_name = "URL", conflicts_with_all = ["base", "deny", "format"])]
+    pub against: Option<String>,
+
+    /// Then apply it there for good
+    #[arg(long, requires = "against")]
+    pub apply: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Text,
+    /// Workflow commands: GitHub shows them beside the lines
+    Github,
+    /// XML on stdout
+    Junit,
 }
 
 #[derive(Debug, Args)]

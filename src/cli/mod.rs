@@ -3,6 +3,7 @@
 mod args;
 mod behind;
 mod chain;
+mod check;
 mod kept;
 mod progress;
 mod run;

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser};
 
 use super::args::{self, Cli, Command, DriftSql, EnvFormat, Global, GraphFormat};
 use super::ui::Ui;
-use super::{behind, chain, kept, show};
+use super::{behind, chain, check, kept, show};
 use crate::config::{self, Surroundings, Target};
 use crate::error::{Error, ErrorKind, Named, Result};
 use crate::fault;
@@ -254,6 +254,7 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
                 return Ok(ExitCode::from(ErrorKind::Unproved.exit_code()));
             }
         }
+        Command::Check(args) => return check::run(ui, &context(ui, global)?, &args).await,
         Command::Migrate(args) if args.sql => {
             let sql = workflow::up_sql(&context(ui, global)?, args.to.as_deref()).await?;
             chain::sql(ui, &sql);
@@ -506,7 +507,7 @@ fn found(found: bool) -> ExitCode {
     }
 }
 
-fn hazards(names: &[String]) -> Result<Vec<HazardKind>> {
+pub(super) fn hazards(names: &[String]) -> Result<Vec<HazardKind>> {
     names.iter().map(|name| hazard(name)).collect()
 }
 

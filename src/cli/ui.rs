@@ -181,6 +181,10 @@ pub fn green(text: &str) -> String {
     paint(text, Style::new().green())
 }
 
+pub fn red(text: &str) -> String {
+    paint(text, Style::new().red())
+}
+
 pub fn yellow(text: &str) -> String {
     paint(text, Style::new().yellow())
 }

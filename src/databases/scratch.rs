@@ -89,6 +89,42 @@ impl Workshop {
         clone_from(&mut self.connection, &scratch.name, template).await
     }
 
+    /// Gives one another purpose.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub async fn rename(&mut self, scratch: &Scratch, purpose: &str) -> Result<Scratch> {
+        let name = self.names.scratch(&self.token, purpose);
+        let renamed = Scratch {
+            target: self.connection.target().with_database(&name),
+            name,
+        };
+        self.rename_to(scratch, &renamed).await
+    }
+
+    /// Gives one the name of another, which must have been renamed before.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub async fn rename_to(&mut self, scratch: &Scratch, to: &Scratch) -> Result<Scratch> {
+        database::rename(&mut self.connection, &scratch.name, &to.name).await?;
+        self.made.retain(|name| *name != scratch.name);
+        if !self.made.contains(&to.name) {
+            self.made.push(to.name.clone());
+        }
+        Ok(to.clone())
+    }
+
+    /// Drops one.
+    ///
+    /// # Errors
+    /// What Postgres says.
+    pub async fn discard(&mut self, scratch: &Scratch) -> Result<()> {
+        database::drop(&mut self.connection, &scratch.name).await?;
+        self.made.retain(|name| *name != scratch.name);
+        Ok(())
+    }
+
     /// Takes one out: it is somebody else's from now on, who renames it.
     pub fn release(&mut self, scratch: &Scratch) {
         self.made.retain(|name| *name != scratch.name);

@@ -6,11 +6,13 @@
 //! graph      tables and links → Mermaid, Graphviz
 //! boxes      a table → a box with rows;  layout: boxes and links → places and lines
 //! picture    both together → inline SVG
+//! annotations  what a check found → GitHub, JUnit
 //! lanes      a chain with branches → characters
 //! sql        SQL → the same with tags for highlighting
 //! html       everything → one file that needs nothing from outside
 //! ```
 
+mod annotations;
 mod boxes;
 mod data;
 mod graph;
@@ -21,6 +23,7 @@ mod lines;
 mod picture;
 mod sql;
 
+pub use annotations::{Case, Note, github, junit};
 pub use data::{
     Change, Column, Graph, Group, Hazard, Link, Part, Property, Report, State, Step, Table,
 };

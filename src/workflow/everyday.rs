@@ -164,7 +164,7 @@ fn find<'a>(chain: &'a Chain, wanted: &str) -> Result<&'a Migration> {
 }
 
 /// The chain, without a server.
-async fn chain(context: &Context) -> Result<(Chain, MigrationTool)> {
+pub(super) async fn chain(context: &Context) -> Result<(Chain, MigrationTool)> {
     let mut tool = context.tool()?;
     let target = dev_or_placeholder(context);
     let chain = tool

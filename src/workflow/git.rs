@@ -1,6 +1,7 @@
 //! What git knows of the project: its branches, and files as of a commit. The work tree and the
 //! index are not touched.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -145,6 +146,15 @@ pub struct Base {
     pub commit: String,
     /// The files of the commit, as git's tree id.
     pub tree: String,
+    /// Where the branch stands now.
+    pub tip: String,
+}
+
+/// `main (b29abce62)`
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.branch, &self.commit[..9])
+    }
 }
 
 /// Names of main branches, in the order in which they are looked for.
@@ -159,19 +169,65 @@ const MAIN: [&str; 6] = [
 
 /// The newest commit that the main branch has, too; the present one where no main branch is found.
 pub fn merge_base(root: &Path) -> Option<Base> {
-    for name in MAIN {
-        let Some(commit) = ask(root, &["merge-base", "HEAD", name]) else {
-            continue;
-        };
-        let tree = ask(root, &["rev-parse", &format!("{commit}^{{tree}}")])?;
-        let branch = ask(root, &["rev-parse", "--abbrev-ref", name]);
-        return Some(Base {
-            branch: branch.unwrap_or_else(|| name.to_owned()),
-            commit,
-            tree,
-        });
-    }
-    None
+    MAIN.iter().find_map(|name| base_from(root, name))
+}
+
+fn base_from(root: &Path, name: &str) -> Option<Base> {
+    let commit = ask(root, &["merge-base", "HEAD", name])?;
+    let tree = ask(root, &["rev-parse", &format!("{commit}^{{tree}}")])?;
+    let branch = ask(root, &["rev-parse", "--abbrev-ref", name]);
+    let branch = branch.filter(|branch| !branch.is_empty());
+    Some(Base {
+        branch: branch.unwrap_or_else(|| name.to_owned()),
+        commit,
+        tree,
+        tip: ask(
+            root,
+            &[
+                "rev-parse",
+                "--verify",
+                "--end-of-options",
+                &format!("{name}^{{commit}}"),
+            ],
+        )?,
+    })
+}
+
+/// The newest commit that this branch has, too.
+///
+/// # Errors
+/// `Usage` where git does not know it, or has too little history to tell.
+pub fn base(root: &Path, name: &str) -> Result<Base> {
+    base_from(root, name).ok_or_else(|| {
+        Error::usage(format!("git knows no common history of HEAD and {name}")).hint(
+            "name a branch such as origin/main; in CI, fetch it and enough history (actions/checkout: fetch-depth: 0)",
+        )
+    })
+}
+
+/// The files below `folder` as of a commit: absolute paths with git's ids of their contents.
+///
+/// # Errors
+/// `Failed` where git does not answer.
+pub fn files_at(root: &Path, commit: &str, folder: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let top = ask(root, &["rev-parse", "--show-toplevel"])
+        .ok_or_else(|| Error::failed("git does not tell where the repository is"))?;
+    let top = PathBuf::from(top);
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let folder = folder.to_string_lossy();
+    let arguments = ["ls-tree", "-r", "-z", "--full-name", commit, "--", &folder];
+    let output =
+        run(root, &arguments).map_err(|e| Error::failed(format!("cannot run git: {e}")))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let entries = text.split('\0').filter_map(|entry| entry.split_once('\t'));
+    Ok(entries
+        .filter_map(|(about, path)| Some((top.join(path), about.split(' ').nth(2)?.to_owned())))
+        .collect())
+}
+
+/// git's id of the contents of a file as it is; `None` where it is not there.
+pub fn blob_of(root: &Path, file: &Path) -> Option<String> {
+    ask(root, &["hash-object", &file.to_string_lossy()])
 }
 
 /// Whether the work tree, untracked files too, is what was committed as `base`.
@@ -221,6 +277,11 @@ pub fn added(root: &Path, file: &Path) -> Option<Added> {
             .map(str::to_owned)
             .collect(),
     })
+}
+
+/// The path from the top of the repository: empty, or `apps/core/`.
+pub fn prefix(root: &Path) -> Option<String> {
+    ask(root, &["rev-parse", "--show-prefix"])
 }
 
 /// Where git looks for hooks.

@@ -3,6 +3,7 @@
 
 mod baseline;
 mod bench;
+mod check;
 mod compare;
 mod context;
 mod everyday;
@@ -27,6 +28,7 @@ mod tidy;
 mod verify;
 
 pub use baseline::{Baseline, baselines, prune_baselines};
+pub use check::{Check, CheckOptions, Finding, Level, Looked, Rule, Tried, Way, check, try_remote};
 pub use compare::{
     DiffOptions, Difference, Drift, Dump, Filter, Side, diff, drift, dump, graph, keep_drift,
 };

@@ -40,6 +40,14 @@ pub struct Operation {
     pub code: String,
 }
 
+impl Operation {
+    /// The name of the object alone.
+    pub fn name(&self) -> &str {
+        let plain = self.object.split(" (").next().unwrap_or_default();
+        plain.rsplit('.').next().unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.object)

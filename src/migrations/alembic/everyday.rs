@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Alembic, request};
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::migrations::{Env, Rollback, Standing};
+use crate::migrations::{Env, Ran, Rollback, Standing};
 use crate::postgres::Target;
 
 impl Alembic {
@@ -116,6 +116,30 @@ impl Alembic {
                 "the database is at several heads, of which Alembic's offline mode knows nothing",
             )
             .hint("`devdb migrate` without --sql does it")),
+        }
+    }
+
+    /// `upgrade head` in one transaction, which is rolled back. The inner error says why that cannot
+    /// be done: nothing was committed then, either.
+    ///
+    /// # Errors
+    /// As [`Alembic::migrate`].
+    pub async fn try_out(
+        &mut self,
+        target: &Target,
+        env: &Env,
+        events: &Events,
+    ) -> Result<std::result::Result<Vec<Ran>, String>> {
+        self.chain(env, events).await?.head()?;
+        let expect = self.identity(target).await?;
+        let mut request = request(&["upgrade", "head"], Some(&expect));
+        request["roll_back"] = json!(true);
+        let answer = self
+            .run(&request, "trying migrations", target, env, events)
+            .await?;
+        match answer.not_one_transaction {
+            Some(why) => Ok(Err(why)),
+            None => Ok(Ok(super::ran(answer.ran))),
         }
     }
 

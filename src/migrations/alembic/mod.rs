@@ -63,6 +63,8 @@ struct Answer {
     files: Vec<PathBuf>,
     #[serde(default)]
     sql: String,
+    #[serde(default)]
+    not_one_transaction: Option<String>,
 }
 
 #[derive(Deserialize)]

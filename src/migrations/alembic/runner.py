@@ -13,6 +13,7 @@ env.py. Each request gets any number of events and then exactly one reply:
      "leave_out": [code], "blocks": {},         grounds, files}}
      "writes": true}                    (a command that makes files without autogenerate)
                                         {"error": {type, message, traceback, place, step, contexts, ...}}
+     "roll_back": true                  (in one transaction that is rolled back)
      "sql": true}                       (offline: {sql})
     {"do": "move", "from": DIR,         {"ok": null}
      "to": DIR}
@@ -62,6 +63,14 @@ class Link:
         self.socket.sendall(text.encode("utf-8", "replace"))
 
 
+class RolledBack(Exception):
+    """Everything ran, and shall not be kept."""
+
+
+class NotOneTransaction(Exception):
+    """What runs commits by itself."""
+
+
 class Elsewhere(Exception):
     """env.py connected to another database than the one that devdb prepared."""
 
@@ -78,6 +87,8 @@ class Watch:
         self.step = None
         self.engines = []
         self.create_all = False
+        self.roll_back = False
+        self.not_one_transaction = None
 
     def enter(self, context):
         """Called before a context runs anything: is this the right database?"""
@@ -218,6 +229,7 @@ class Runner:
         if request.get("sql"):
             config.output_buffer = io.StringIO()
         self.watch.create_all = bool(request.get("create_all"))
+        self.watch.roll_back = bool(request.get("roll_back"))
         function, positional, keywords = options.cmd
         generating = request.get("autogenerate")
         writing = generating or request.get("writes")
@@ -230,7 +242,19 @@ class Runner:
                     *[getattr(options, name, None) for name in positional],
                     **{name: getattr(options, name, None) for name in keywords}
                 )
-        except BaseException:
+        except RolledBack:
+            pass
+        except NotOneTransaction as error:
+            self.watch.not_one_transaction = str(error)
+        except BaseException as error:
+            reason = next((c for c in causes(error) if isinstance(c, NotOneTransaction)), None)
+            if reason is not None:
+                self.watch.not_one_transaction = str(reason)
+                return {
+                    "ran": [],
+                    "contexts": self.watch.contexts,
+                    "not_one_transaction": str(reason),
+                }
             # A formatter that fails after the file was written, for one.
             if writing:
                 for path in self._version_files(config) - before:
@@ -240,6 +264,7 @@ class Runner:
             "ran": self.watch.ran,
             "contexts": self.watch.contexts,
             "strays": self._strays(),
+            "not_one_transaction": self.watch.not_one_transaction,
         }
         if generation:
             for name in ("found", "left_out", "mended", "grounds", "files"):
@@ -322,7 +347,11 @@ class Runner:
             if plan is not None:
                 context._migrations_fn = lambda heads, ctx: watch.watched(plan(heads, ctx))
             try:
-                return run(context, **kwargs)
+                if not watch.roll_back:
+                    return run(context, **kwargs)
+                with one_transaction(context):
+                    run(context, **kwargs)
+                raise RolledBack()
             finally:
                 context._migrations_fn = plan
 
@@ -345,6 +374,34 @@ class Runner:
             for place, _folders, names in os.walk(str(folder)):
                 found.update(os.path.join(place, n) for n in names if n.endswith(".py"))
         return found
+
+
+@contextlib.contextmanager
+def one_transaction(context):
+    """Nothing that runs inside can commit."""
+    from sqlalchemy import event
+
+    def refuse(what):
+        raise NotOneTransaction(what)
+
+    def commit(_connection):
+        refuse("a migration or env.py commits")
+
+    def options(_connection, opts):
+        if opts.get("isolation_level") == "AUTOCOMMIT":
+            refuse("a migration runs outside of a transaction")
+
+    if context._transaction_per_migration:
+        refuse("env.py has a transaction for each migration")
+    engine = context.connection.engine
+    event.listen(engine, "commit", commit)
+    event.listen(engine, "set_connection_execution_options", options)
+    try:
+        context.connection.exec_driver_sql("set local lock_timeout = '5s'")
+        yield
+    finally:
+        event.remove(engine, "commit", commit)
+        event.remove(engine, "set_connection_execution_options", options)
 
 
 class NoMetadata(Exception):

@@ -1,9 +1,12 @@
 //! The SQL of a chain as text, for servers that devdb does not reach; and marks without SQL.
 
+use std::time::Instant;
+
+use super::excerpt::failed_file;
 use super::files::{File, Files};
 use super::{Sqlx, existing_version};
 use crate::error::{Error, Result};
-use crate::migrations::{Applied, Migration, Rollback};
+use crate::migrations::{Applied, Migration, Ran, Rollback};
 use crate::postgres::{self, Connection, Target, quote_literal};
 
 impl Sqlx {
@@ -103,6 +106,53 @@ impl Sqlx {
         }
         sql.push_str("commit;");
         connection.execute(&sql).await
+    }
+}
+
+impl Sqlx {
+    /// Runs what is pending in one transaction, and rolls that back. The inner error says why it
+    /// cannot be done. Waits five seconds at most for a lock.
+    ///
+    /// # Errors
+    /// `Migration`: the one that fails, with an excerpt of its file.
+    pub async fn try_out(
+        &self,
+        target: &Target,
+        pending: &[Migration],
+    ) -> Result<std::result::Result<Vec<Ran>, String>> {
+        let files = self.read()?;
+        let versions = pending.iter().filter_map(|m| m.id.parse::<i64>().ok());
+        let files: Vec<&File> = versions.map(|version| &files.steps[&version].up).collect();
+        if let Some(file) = files.iter().find(|file| file.migration.no_tx) {
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+            return Ok(Err(format!("{name} does not run in a transaction")));
+        }
+        let mut connection = postgres::connect(target).await?;
+        let tried = async {
+            connection
+                .execute("begin; set local lock_timeout = '5s'")
+                .await?;
+            let mut ran = Vec::new();
+            for file in files {
+                let started = Instant::now();
+                let sql = file.migration.sql.as_str();
+                connection
+                    .execute(sql)
+                    .await
+                    .map_err(|error| failed_file(&file.path, &file.migration, error))?;
+                ran.push(Ran {
+                    id: file.migration.version.to_string(),
+                    name: file.migration.description.to_string(),
+                    took: started.elapsed(),
+                });
+            }
+            Ok(Ok(ran))
+        }
+        .await;
+        // Also where a file commits by itself nothing more is kept than that.
+        let _ = connection.execute("rollback").await;
+        connection.close().await;
+        tried
     }
 }
 

@@ -28,7 +28,7 @@ pub use filter::Filter;
 pub use report::graph;
 pub use schemas::{Dump, dump};
 pub use side::Side;
-pub(super) use side::read_project;
+pub(super) use side::{own_table, read_project};
 
 /// What differs and what would change it.
 #[derive(Debug, Serialize)]
@@ -225,7 +225,7 @@ impl<'a> Desk<'a> {
     }
 
     /// `b`, after it went through a server once more where its text may not have settled.
-    async fn as_printed(&mut self, a: &Schema, b: Schema) -> Result<Schema> {
+    pub(super) async fn as_printed(&mut self, a: &Schema, b: Schema) -> Result<Schema> {
         if !proof::may_print_otherwise(a, &b) || !self.has_server().await {
             return Ok(b);
         }

@@ -260,7 +260,7 @@ async fn read_at(target: &Target, own_table: Option<&str>) -> Result<Schema> {
 }
 
 /// The table in which the project's tool keeps what is applied.
-fn own_table(context: &Context) -> Result<Option<String>> {
+pub(in crate::workflow) fn own_table(context: &Context) -> Result<Option<String>> {
     let Some(migrations) = &context.config().migrations else {
         return Ok(None);
     };

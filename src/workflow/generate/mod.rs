@@ -5,6 +5,7 @@ mod alembic;
 mod command;
 mod sqlx;
 
+pub(super) use alembic::disagreement;
 pub(super) use sqlx::{bodies, schema_files};
 
 use std::path::PathBuf;

@@ -92,14 +92,10 @@ pub async fn find(
         let found = known.remove(at);
         return Ok((found, Some(base)));
     }
-    let task = stage.context.events.begin(
-        format!(
-            "looking at the models as of {} ({})",
-            base.branch,
-            &base.commit[..9]
-        ),
-        None,
-    );
+    let task = stage
+        .context
+        .events
+        .begin(format!("looking at the models as of {base}"), None);
     match look(stage, &base).await {
         Ok(mut found) => {
             task.end(match found.operations.len() + found.missed.len() {
