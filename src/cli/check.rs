@@ -78,7 +78,12 @@ fn show(ui: &Ui, check: &Check) {
             true => ui.say(&line),
             false => ui.line(&line),
         }
-        for finding in check.findings.iter().filter(|f| f.rule == looked.rule) {
+        let own: Vec<&Finding> = check
+            .findings
+            .iter()
+            .filter(|f| f.rule == looked.rule)
+            .collect();
+        for (at, finding) in own.iter().enumerate() {
             let level = match finding.level {
                 Level::Error => red("error:"),
                 Level::Warning => yellow("warning:"),
@@ -89,7 +94,13 @@ fn show(ui: &Ui, check: &Check) {
                 _ => String::new(),
             };
             ui.line(&format!("  {level} {place}{}", finding.message));
-            for line in more(finding) {
+            // The same hint for all of them is said once, below the last.
+            let next = own.get(at + 1).and_then(|next| next.hint.as_ref());
+            let mut lines = more(finding);
+            if finding.hint.is_some() && next == finding.hint.as_ref() {
+                lines.pop();
+            }
+            for line in lines {
                 ui.line(&dim(&format!("    {line}")));
             }
         }

@@ -126,7 +126,6 @@ async fn what_is_wrong_is_named_with_its_file() {
     ✓ hazards: none in what is new
     ✗ wanted: 2 differences to the wanted schema
       error: schema.sql: the wanted schema is not what the chain gives: ~ column public.users.name: type character varying(10) → text
-        hint: `devdb generate` writes the migration
       error: schema.sql: the wanted schema is not what the chain gives: - index public.late
         hint: `devdb generate` writes the migration
     ✗ 4 errors

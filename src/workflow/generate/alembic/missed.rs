@@ -36,12 +36,18 @@ pub fn missed(present: &Schema, models: &Schema, once: &BTreeSet<String>) -> Vec
             let is_missed = match (&change.what, change.kind) {
                 // Autogenerate sees these, unless env.py keeps them from it.
                 (What::Created { .. }, Kind::Table | Kind::Column) => false,
-                (What::Created { .. }, _) => is_about_both(&change.object, present, models),
+                (What::Created { .. }, _) => {
+                    is_about_both(&change.object, present, models)
+                        && !has_another_name(&change.object, present, models)
+                }
                 // Autogenerate sees tables and columns here, too.
                 (What::Dropped, Kind::Table | Kind::Column) => false,
                 (What::Dropped, _) => {
                     once.contains(&change.object.to_string())
                         && is_about_both(&change.object, present, models)
+                }
+                (What::Altered { .. }, Kind::Default) => {
+                    !is_serial(&change.object, present, models)
                 }
                 (What::Altered { .. }, _) => true,
             };
@@ -79,6 +85,44 @@ fn is_about_both(object: &Id, present: &Schema, models: &Schema) -> bool {
         (object.kind() == Kind::Default).then(|| object.beside(Kind::Column, object.part()));
     let stands = |id: &Id| present.contains(id) && models.contains(id);
     stands(&table) && column.is_none_or(|column| stands(&column))
+}
+
+/// Whether the database has the same under a name that the models do not know: that of a table
+/// before it was renamed, say. Autogenerate does not mind, either.
+fn has_another_name(object: &Id, present: &Schema, models: &Schema) -> bool {
+    let Some(wanted) = models.get(object) else {
+        return false;
+    };
+    let telling = match object.kind() {
+        Kind::Constraint => ["form", "definition"].as_slice(),
+        Kind::Sequence => ["owned_by"].as_slice(),
+        _ => return false,
+    };
+    if telling.iter().any(|name| wanted.value(name).is_none()) {
+        return false;
+    }
+    let mut others = present.objects().filter(|o| {
+        let table = |id: &Id| (id.schema().to_owned(), id.name().to_owned());
+        o.id.kind() == object.kind()
+            && !models.contains(&o.id)
+            && (object.kind() == Kind::Sequence || table(&o.id) == table(object))
+    });
+    others.any(|o| {
+        telling
+            .iter()
+            .all(|name| o.value(name) == wanted.value(name))
+    })
+}
+
+/// Whether a default is the next value of the column's own sequence on both sides.
+fn is_serial(object: &Id, present: &Schema, models: &Schema) -> bool {
+    let column = object.beside(Kind::Column, object.part()).path();
+    [present, models].iter().all(|schema| {
+        let default = schema.get(object).map(|o| o.get("definition"));
+        let mut sequences = schema.objects().filter(|o| o.id.kind() == Kind::Sequence);
+        default.is_some_and(|default| default.starts_with("nextval("))
+            && sequences.any(|o| o.text("owned_by") == Some(&column))
+    })
 }
 
 /// What models made here, besides tables and columns, as it is remembered.
