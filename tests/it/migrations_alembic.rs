@@ -765,3 +765,98 @@ async fn vectors_are_compared_like_any_column() {
         .unwrap();
     assert_eq!(found.operations, []);
 }
+
+#[tokio::test]
+async fn a_long_revision_tells_what_it_is_at() {
+    let fixture = Fixture::plain("long").await;
+    fixture.edit(
+        "migrations/versions/c3_a_note_on_orders.py",
+        "def upgrade():\n",
+        "def upgrade():\n    import time\n\n    \
+         op.execute(\"insert into customers (id, name) select n, 'x' from generate_series(1, 500) n\")\n    \
+         for _ in range(8):\n        op.execute(\"update customers set name = 'y'\")\n        time.sleep(0.1)\n    \
+         op.execute(\"select pg_sleep(1.7)\")\n",
+    );
+    let (recorded, events) = Recorded::new();
+    let mut alembic = fixture.alembic();
+    alembic
+        .migrate(&fixture.database.target, &fixture.env(), None, &events)
+        .await
+        .unwrap();
+    let steps = recorded.steps();
+    let told = |text: &str| steps.iter().any(|step| step.contains(text));
+    assert!(
+        told("2/3 c3 A note on orders: ") && told("00 rows"),
+        "{steps:?}"
+    );
+    assert!(told("4500 rows; 1 s: select pg_sleep(1.7)"), "{steps:?}");
+}
+
+#[tokio::test]
+async fn a_section_a_schema_and_a_percent_sign() {
+    let fixture = Fixture::plain("section").await;
+    let ini = fs::read_to_string(fixture.file("alembic.ini")).unwrap();
+    fixture.write(
+        "alembic.ini",
+        &format!("{ini}\n[other]\nscript_location = migrations\nprepend_sys_path = .\nsqlalchemy.url = sqlite://\n"),
+    );
+    // The URL goes through the ConfigParser, as `alembic init` suggests it.
+    fixture.write(
+        "migrations/env.py",
+        r#"
+import os
+
+from alembic import context
+from sqlalchemy import engine_from_config, pool, text
+
+config = context.config
+config.set_main_option("sqlalchemy.url", os.environ["DATABASE_URL"])
+engine = engine_from_config(config.get_section(config.config_ini_section), poolclass=pool.NullPool)
+with engine.connect() as connection:
+    connection.execute(text("create schema if not exists marks"))
+    connection.commit()
+    context.configure(connection=connection, version_table="done", version_table_schema="marks")
+    with context.begin_transaction():
+        context.run_migrations()
+"#,
+    );
+    let mut config = fixture.config();
+    config.run.extend(["-n", "other"].map(String::from));
+    let mut alembic = Alembic::open(&config, None).unwrap();
+    let mut connection = fixture.database.connect().await;
+    let role = format!("percent_{}", std::process::id());
+    connection
+        .execute(&format!(
+            "create role {role} login superuser password 'p%s 100%'"
+        ))
+        .await
+        .unwrap();
+    let mut target = fixture.database.target.clone();
+    target.user = role.clone();
+    target.password = Some("p%s 100%".into());
+    let migrated = alembic
+        .migrate(&target, &fixture.env_for(&target), None, &Events::silent())
+        .await;
+    let at = value(
+        &mut connection,
+        "select max(version_num)::text from marks.done",
+    )
+    .await;
+    connection
+        .execute(&format!(
+            "reassign owned by {role} to current_user; drop role {role}"
+        ))
+        .await
+        .unwrap();
+    assert_eq!(migrated.unwrap().len(), 3);
+    assert_eq!(at, "c3");
+    let cache = alembic.cache().unwrap();
+    assert!(
+        cache
+            .standing(&mut connection)
+            .await
+            .unwrap()
+            .unwrap()
+            .at_head()
+    );
+}

@@ -72,6 +72,8 @@ struct Timed {
     id: String,
     name: Option<String>,
     seconds: f64,
+    #[serde(default)]
+    rows: u64,
 }
 
 impl Alembic {
@@ -286,6 +288,12 @@ impl Alembic {
             .run(&request, "replaying migrations", target, env, events)
             .await?;
 
+        for timed in answer.ran.iter().filter(|t| t.rows > 0 && t.seconds >= 1.0) {
+            events.detail(format!(
+                "{}: {} rows in {:.1} s",
+                timed.id, timed.rows, timed.seconds
+            ));
+        }
         let after = self.heads_after(target).await?;
         let after = graph::compare(&chain, &after);
         let lost = match to {
@@ -400,6 +408,7 @@ impl Alembic {
         let mut loading = Some(events.begin("running env.py", None));
         let mut task = None;
         let mut done = 0;
+        let mut at = String::new();
         let answer = runner
             .request(request, events, |happening| match happening {
                 Happening::Plan { total } => {
@@ -410,10 +419,16 @@ impl Alembic {
                     done = 0;
                 }
                 Happening::Step { id, name } => {
+                    at = format!("{id} {name}");
                     if let Some(task) = &task {
-                        task.advance(done, format!("{id} {name}"));
+                        task.advance(done, &at);
                     }
                     done += 1;
+                }
+                Happening::Busy { rows, sql, seconds } => {
+                    if let Some(task) = &task {
+                        task.advance(done - 1, busy(&at, rows, sql.as_deref(), seconds));
+                    }
                 }
             })
             .await?;
@@ -448,6 +463,24 @@ impl Alembic {
             });
         }
         Ok(())
+    }
+}
+
+/// What a revision is at: `3f2a fill tags: 12000 rows; 4 s: UPDATE documents SET …`
+fn busy(at: &str, rows: u64, sql: Option<&str>, seconds: f64) -> String {
+    let mut about = Vec::new();
+    match rows {
+        0 => {}
+        1 => about.push("1 row".to_owned()),
+        rows => about.push(format!("{rows} rows")),
+    }
+    // A loop of short ones is told by its rows.
+    if let Some(sql) = sql.filter(|_| seconds >= 0.5) {
+        about.push(format!("{seconds:.0} s: {sql}"));
+    }
+    match about.is_empty() {
+        true => at.to_owned(),
+        false => format!("{at}: {}", about.join("; ")),
     }
 }
 

@@ -8,6 +8,7 @@ env.py. Each request gets any number of events and then exactly one reply:
     {"do": "graph"}                     {"ok": {revisions, heads, warnings, files, folders}}
     {"do": "alembic", "argv": [...],    {"event": "plan", "total": 3}
      "expect": {oid, started},          {"event": "step", "id": ..., "name": ...}
+                                        {"event": "busy", "rows": ..., "sql": ..., "seconds": ...}
      "create_all": true,                (the tables of the models instead of the revisions)
      "autogenerate": "write"|"look",    {"ok": {ran, contexts, strays, found, left_out, mended,
      "leave_out": [code], "blocks": {},         grounds, files}}
@@ -46,6 +47,7 @@ class Link:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(path)
         self.requests = queue.Queue()
+        self.writing = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -60,7 +62,8 @@ class Link:
     def send(self, message):
         # A lone surrogate (from a file name, say) is legal in Python and not in JSON.
         text = json.dumps(message, ensure_ascii=False, default=str) + "\n"
-        self.socket.sendall(text.encode("utf-8", "replace"))
+        with self.writing:
+            self.socket.sendall(text.encode("utf-8", "replace"))
 
 
 class RolledBack(Exception):
@@ -144,12 +147,14 @@ class Watch:
             self.step = about
             self.link.send(dict(about, event="step"))
             begun = time.perf_counter()
-            body(*args, **kwargs)
+            with Progress(self.link, self.engines[-1:]) as progress:
+                body(*args, **kwargs)
             self.ran.append(
                 {
                     "id": about["id"],
                     "name": about["name"],
                     "seconds": time.perf_counter() - begun,
+                    "rows": progress.rows,
                 }
             )
             self.step = None
@@ -167,6 +172,55 @@ class Watch:
                     engine.dispose()
             except Exception:
                 pass
+
+
+class Progress:
+    """Tells what a revision that takes long is at: every half second from the first on."""
+
+    def __init__(self, link, engines):
+        self.link = link
+        self.engines = [getattr(engine, "sync_engine", engine) for engine in engines]
+        self.rows = 0
+        self.statement = None
+        self.ended = threading.Event()
+
+    def __enter__(self):
+        from sqlalchemy import event
+
+        for engine in self.engines:
+            event.listen(engine, "before_cursor_execute", self._begins)
+            event.listen(engine, "after_cursor_execute", self._ends)
+        threading.Thread(target=self._tell, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error):
+        from sqlalchemy import event
+
+        self.ended.set()
+        for engine in self.engines:
+            event.remove(engine, "before_cursor_execute", self._begins)
+            event.remove(engine, "after_cursor_execute", self._ends)
+
+    def _begins(self, _connection, _cursor, statement, *_rest):
+        self.statement = (statement, time.monotonic())
+
+    def _ends(self, _connection, cursor, statement, *_rest):
+        self.statement = None
+        # Of a query it is what it found.
+        if not statement.lstrip()[:6].upper().startswith(("SELECT", "SHOW")):
+            self.rows += max(getattr(cursor, "rowcount", 0) or 0, 0)
+
+    def _tell(self):
+        while not self.ended.wait(0.5):
+            statement, begun = self.statement or (None, time.monotonic())
+            self.link.send(
+                {
+                    "event": "busy",
+                    "rows": self.rows,
+                    "sql": " ".join(statement.split())[:60] if statement else None,
+                    "seconds": time.monotonic() - begun,
+                }
+            )
 
 
 def shown_url(engine):
@@ -356,6 +410,19 @@ class Runner:
                 context._migrations_fn = plan
 
         MigrationContext.run_migrations = run_migrations
+
+        # env.py hands the URL to a ConfigParser, to which a percent sign is the beginning of
+        # something. In a password it is one, and a lone one would be an error in any case.
+        from alembic.config import Config
+
+        set_option = Config.set_section_option
+
+        def set_section_option(config, section, name, value):
+            if "://" in str(value) and "%" in value.replace("%%", ""):
+                value = value.replace("%%", "%").replace("%", "%%")
+            return set_option(config, section, name, value)
+
+        Config.set_section_option = set_section_option
 
     def _strays(self):
         """Files of the project that was moved away from and that were imported all the same."""

@@ -65,6 +65,12 @@ pub enum Happening {
     Plan { total: u64 },
     /// This one begins.
     Step { id: String, name: String },
+    /// It goes on: rows that it changed so far, and the statement that runs for so many seconds.
+    Busy {
+        rows: u64,
+        sql: Option<String>,
+        seconds: f64,
+    },
 }
 
 #[derive(Deserialize)]
