@@ -31,6 +31,7 @@ pub fn render(env: &[(String, EnvValue)], target: &Target) -> Vec<(String, Strin
         .map(|(name, value)| {
             let text = match value {
                 EnvValue::Url(scheme) => target.url(scheme),
+                EnvValue::UrlAs(scheme, role) => target.as_role(role).url(scheme),
                 EnvValue::Text(text) => fill(text, target),
             };
             (name.clone(), text)

@@ -14,8 +14,25 @@ pub struct Config {
     pub migrations: Option<Migrations>,
     /// Patterns of objects that are no drift: partitions made at run time, schemas of others.
     pub drift_ignore: Vec<String>,
+    /// Roles that devdb makes on its own server, besides the one that it works as itself.
+    pub roles: Vec<Role>,
     /// What child processes and `devdb env` get, in the order of the file.
     pub env: Vec<(String, EnvValue)>,
+}
+
+/// A role of the application. Its password is that of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub name: String,
+    pub kind: RoleKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleKind {
+    /// Owns the database, and runs the migrations.
+    Ddl,
+    /// Reads and writes what the migrations make.
+    Dml,
 }
 
 /// Which project this is. Two checkouts of one repository are two projects.
@@ -113,6 +130,8 @@ pub struct Migrations {
     pub variables: Vec<(String, Option<String>)>,
     /// alembic: whether a generated revision gets what autogenerate does not see.
     pub complete: bool,
+    /// sqlx: the role that the migrations run as; Alembic's comes with its URL.
+    pub role: Option<String>,
     /// command: the shell command that brings a database to head.
     pub up: Option<String>,
     /// command: the shell command that writes a migration; `{message}` is replaced, quoted.
@@ -141,6 +160,8 @@ impl Tool {
 pub enum EnvValue {
     /// A URL with this scheme: `postgresql+pg8000`.
     Url(String),
+    /// The same for one of the roles: scheme, role.
+    UrlAs(String, String),
     /// Text with `{host}`, `{port}`, `{user}`, `{password}`, `{database}`, `{url}` in it.
     Text(String),
 }

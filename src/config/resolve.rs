@@ -112,7 +112,8 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
     let server = typed::server(&root, &layers, service.as_ref(), surroundings)?;
     let database = typed::database(&root, &layers)?;
     let migrations = typed::migrations(&root, &layers, &variables)?;
-    let env = typed::env(&layers)?;
+    let roles = typed::roles(&layers)?;
+    let env = typed::env(&layers, &roles)?;
     let mut skipped = Vec::new();
     if let Some(service) = &service {
         skipped.extend(
@@ -128,6 +129,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
             server,
             database,
             migrations,
+            roles,
             drift_ignore: layers.list("drift.ignore"),
             env,
         },

@@ -82,6 +82,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("migrations.up", Type::Text),
     setting("migrations.generate", Type::Text),
     setting("drift.ignore", Type::List),
+    setting("roles", Type::Map),
     setting("env", Type::Map),
 ];
 

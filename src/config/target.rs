@@ -84,6 +84,14 @@ impl Target {
         }
     }
 
+    /// The same database, for another role with the same password.
+    pub fn as_role(&self, role: &str) -> Self {
+        Target {
+            user: role.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The URL with the given scheme (`postgresql`, `postgresql+pg8000` …), password included.
     pub fn url(&self, scheme: &str) -> String {
         self.render(scheme, self.password.as_deref().map(encode))

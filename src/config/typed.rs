@@ -176,13 +176,53 @@ pub fn migrations(
             layers.get("migrations.complete").map(|e| &e.value),
             Some(Value::Flag(true))
         ),
+        role: match tool {
+            Tool::Sqlx => roles(layers)?
+                .into_iter()
+                .find(|role| role.kind == RoleKind::Ddl)
+                .map(|role| role.name),
+            _ => None,
+        },
         up: layers.text("migrations.up").map(str::to_owned),
         generate: layers.text("migrations.generate").map(str::to_owned),
     }))
 }
 
+/// Each is `ddl` or `dml`.
+pub fn roles(layers: &Layers) -> Result<Vec<Role>> {
+    let origin = layers.origin("roles").unwrap_or(&Origin::Default);
+    let mut roles = Vec::new();
+    for (name, kind) in layers.map("roles") {
+        let kind = match kind.as_str() {
+            "ddl" => RoleKind::Ddl,
+            "dml" => RoleKind::Dml,
+            other => {
+                return Err(Error::usage(format!(
+                    "{origin}: roles.{name} = {other:?}, but it must be \"ddl\" or \"dml\""
+                ))
+                .hint(
+                    "ddl: runs the migrations and owns what they make; dml: reads and writes it",
+                ));
+            }
+        };
+        roles.push(Role { name, kind });
+    }
+    if roles
+        .iter()
+        .filter(|role| role.kind == RoleKind::Ddl)
+        .count()
+        > 1
+    {
+        return Err(
+            Error::usage(format!("{origin}: more than one role is \"ddl\""))
+                .hint("the migrations run as one role"),
+        );
+    }
+    Ok(roles)
+}
+
 /// A scheme that begins with `postgres` is a URL; everything else is text with parts in braces.
-pub fn env(layers: &Layers) -> Result<Vec<(String, EnvValue)>> {
+pub fn env(layers: &Layers, roles: &[Role]) -> Result<Vec<(String, EnvValue)>> {
     layers
         .map("env")
         .into_iter()
@@ -198,12 +238,26 @@ pub fn env(layers: &Layers) -> Result<Vec<(String, EnvValue)>> {
                 ))
                 .hint("letters, digits and _ make a name"));
             }
-            let is_scheme = value.starts_with("postgres")
-                && value
+            let (text, role) = match value.split_once(" as ") {
+                Some((scheme, role)) => (scheme.trim(), Some(role.trim())),
+                None => (value.as_str(), None),
+            };
+            let is_scheme = text.starts_with("postgres")
+                && text
                     .chars()
                     .all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c));
-            if is_scheme {
-                return Ok((name, EnvValue::Url(value)));
+            match role {
+                Some(role) if is_scheme => {
+                    if !roles.iter().any(|known| known.name == role) {
+                        return Err(Error::usage(format!(
+                            "{origin}: env.{name} = {value:?}, but there is no role {role} under [roles]"
+                        ))
+                        .hint(format!("add {role} = \"dml\" (or \"ddl\") there")));
+                    }
+                    return Ok((name, EnvValue::UrlAs(text.to_owned(), role.to_owned())));
+                }
+                None if is_scheme => return Ok((name, EnvValue::Url(value))),
+                _ => {}
             }
             if let Some(part) = variables::unknown_part(&value) {
                 return Err(Error::usage(format!(

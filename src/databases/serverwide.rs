@@ -54,6 +54,14 @@ impl ServerWide {
         Ok(ServerWide(all))
     }
 
+    /// Without roles that devdb makes on every server.
+    pub fn without_roles(mut self, roles: &[&str]) -> Self {
+        for role in roles {
+            self.0.remove(&format!("role {role}"));
+        }
+        self
+    }
+
     /// Whether all of `other` is in it, the same.
     pub fn contains(&self, other: &ServerWide) -> bool {
         other

@@ -9,7 +9,7 @@ use crate::error::{Named, Result};
 use crate::migrations::{Chain, MigrationTool};
 use crate::postgres::{Connection, Target, database};
 
-use super::{Context, provision, ready};
+use super::{Context, provision, ready, roles};
 
 pub use crate::databases::Baseline;
 
@@ -221,7 +221,8 @@ pub(super) async fn start(
 
 /// What the server has besides its databases.
 pub(super) async fn server_wide(context: &Context, on: &mut Connection) -> Result<ServerWide> {
-    ServerWide::read(on, &context.names(), &context.config().database.name).await
+    let wide = ServerWide::read(on, &context.names(), &context.config().database.name).await?;
+    Ok(wide.without_roles(&roles::names(context.config())))
 }
 
 /// Keeps `database`, which the chain was just replayed in up to `to`, as a baseline, where a clone of

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Config, Loaded, Migrations, Target, Tool, env};
+use crate::config::{Config, Loaded, Migrations, RoleKind, Target, Tool, env};
 use crate::databases::Names;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -169,6 +169,15 @@ impl Context {
     /// The variables that a child process gets to use `target`.
     pub(super) fn variables(&self, target: &Target) -> Vec<(String, String)> {
         env::render(&self.config().env, target)
+    }
+
+    /// The same database for the role that owns what migrations make.
+    pub(super) fn as_owner(&self, target: &Target) -> Target {
+        let mut roles = self.config().roles.iter();
+        match roles.find(|role| role.kind == RoleKind::Ddl) {
+            Some(role) => target.as_role(&role.name),
+            None => target.clone(),
+        }
     }
 
     /// The dev database on the server of `maintenance`.

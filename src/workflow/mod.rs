@@ -18,6 +18,7 @@ mod provision;
 mod ready;
 mod renames;
 mod reset;
+mod roles;
 mod run;
 mod server;
 mod snapshot;

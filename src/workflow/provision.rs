@@ -8,7 +8,7 @@ use crate::error::{Error, Named, Result};
 use crate::excerpt;
 use crate::postgres::{self, Connection, Row, database, error_from, quote_ident};
 
-use super::Context;
+use super::{Context, roles};
 
 /// Makes sure that the dev database is there; a new one is a clone of the base. Gives the name of
 /// the dev database's target and whether it was made.
@@ -22,6 +22,7 @@ pub(super) async fn dev_database(
     let config = context.config();
     let dev = context.dev(maintenance);
     let mut connection = postgres::connect(maintenance).await?;
+    roles::ensure(config, &mut connection).await?;
     if database::exists(&mut connection, &dev.database).await? {
         let mut session = postgres::connect(&dev).await?;
         if !extensions_stand(context, &mut session).await? {
@@ -71,6 +72,7 @@ pub(super) async fn base(context: &Context, on: &mut Connection) -> Result<Strin
     }
     databases::heal(on, &names).await?;
     let task = context.events.begin("preparing the base", None);
+    roles::ensure(config, on).await?;
     if !has_init_scripts(config) {
         database::create(on, &names.fresh()).await?;
     } else {
@@ -156,7 +158,7 @@ async fn fill(config: &Config, connection: &mut Connection) -> Result<()> {
     for file in &config.database.before {
         run_file(connection, file).await?;
     }
-    Ok(())
+    roles::grant(config, connection).await
 }
 
 async fn create_extensions(config: &Config, connection: &mut Connection) -> Result<()> {
@@ -215,6 +217,9 @@ pub(super) fn key(config: &Config) -> Result<BaseKey> {
     let mut parts: Vec<Vec<u8>> = vec![config.database.user.clone().into_bytes()];
     for extension in &config.database.extensions {
         parts.push(extension.clone().into_bytes());
+    }
+    for role in &config.roles {
+        parts.push(format!("{role:?}").into_bytes());
     }
     let mounts = config.server.mounts.iter().map(|(path, _)| path);
     for file in config.database.before.iter().chain(mounts) {

@@ -17,6 +17,7 @@ mod migrations_alembic_errors;
 mod migrations_command;
 mod migrations_sqlx;
 mod report;
+mod roles;
 mod run;
 mod schema_corpus;
 mod schema_coverage;

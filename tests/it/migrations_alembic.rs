@@ -50,6 +50,7 @@ impl Fixture {
             table: String::new(),
             variables: Vec::new(),
             complete: false,
+            role: None,
             up: None,
             generate: None,
         }

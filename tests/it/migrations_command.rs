@@ -18,6 +18,7 @@ fn config(dir: &tempfile::TempDir, up: Option<&str>, generate: Option<&str>) -> 
         table: String::new(),
         variables: Vec::new(),
         complete: false,
+        role: None,
         up: up.map(String::from),
         generate: generate.map(String::from),
     }

@@ -49,6 +49,7 @@ impl Project {
             table: "_sqlx_migrations".into(),
             variables: Vec::new(),
             complete: false,
+            role: None,
             up: None,
             generate: None,
         })
@@ -781,6 +782,7 @@ impl SqlxOpen {
             table: "_sqlx_migrations".into(),
             variables: Vec::new(),
             complete: false,
+            role: None,
             up: None,
             generate: None,
         })

@@ -34,6 +34,8 @@ pub struct Sqlx {
     dir: PathBuf,
     /// As written in SQL: may have a schema and quotes.
     table: String,
+    /// The role that migrations run as, where it is not the one of the target.
+    role: Option<String>,
     toml: SqlxToml,
 }
 
@@ -52,8 +54,17 @@ impl Sqlx {
         Ok(Sqlx {
             dir: config.dir.clone(),
             table,
+            role: config.role.clone(),
             toml,
         })
+    }
+
+    /// A session as the role that migrations run as.
+    async fn connect(&self, target: &Target) -> Result<Connection> {
+        match &self.role {
+            Some(role) => postgres::connect(&target.as_role(role)).await,
+            None => postgres::connect(target).await,
+        }
     }
 
     /// The table of applied migrations, as written in SQL: may have a schema and quotes.
@@ -102,7 +113,7 @@ impl Sqlx {
     ) -> Result<Vec<Ran>> {
         let files = self.read()?;
         let to = to.map(|to| existing_version(&files, to)).transpose()?;
-        let mut connection = postgres::connect(target).await?;
+        let mut connection = self.connect(target).await?;
         let result = self.migrate_on(&mut connection, &files, to, events).await;
         // Also gives the lock back.
         connection.close().await;
@@ -161,7 +172,7 @@ impl Sqlx {
             Rollback::To(to) if to != "0" => Some(existing_version(&files, to)?),
             _ => None,
         };
-        let mut connection = postgres::connect(target).await?;
+        let mut connection = self.connect(target).await?;
         let result = self
             .rollback_on(&mut connection, &files, rollback, down_to, events)
             .await;

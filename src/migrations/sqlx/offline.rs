@@ -7,7 +7,7 @@ use super::files::{File, Files};
 use super::{Sqlx, existing_version};
 use crate::error::{Error, Result};
 use crate::migrations::{Applied, Migration, Ran, Rollback};
-use crate::postgres::{self, Connection, Target, quote_literal};
+use crate::postgres::{Connection, Target, quote_literal};
 
 impl Sqlx {
     /// What [`Sqlx::migrate`] would run on a database with `applied`, marks included.
@@ -91,7 +91,7 @@ impl Sqlx {
             "0" => 0,
             to => existing_version(&files, to)?,
         };
-        let mut connection = postgres::connect(target).await?;
+        let mut connection = self.connect(target).await?;
         let stamped = self.stamp_on(&mut connection, &files, to).await;
         connection.close().await;
         stamped
@@ -127,7 +127,7 @@ impl Sqlx {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
             return Ok(Err(format!("{name} does not run in a transaction")));
         }
-        let mut connection = postgres::connect(target).await?;
+        let mut connection = self.connect(target).await?;
         let tried = async {
             connection
                 .execute("begin; set local lock_timeout = '5s'")

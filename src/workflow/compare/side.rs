@@ -159,12 +159,12 @@ impl Desk<'_> {
             Side::Wanted => {
                 let files = self.wanted_files()?;
                 let scratch = self.clone_of_base().await?;
-                load(&scratch, &files).await
+                load(self.home, &scratch, &files).await
             }
             Side::Files(path) => {
                 let files = schema_files(Some(path))?;
                 let scratch = self.empty().await?;
-                load(&scratch, &files).await
+                load_as(&scratch.target, &scratch, &files).await
             }
             Side::Git {
                 revision,
@@ -173,7 +173,7 @@ impl Desk<'_> {
                 let checkout = git::checkout(&self.home.config().project.root, revision)?;
                 let files = schema_files(Some(&checkout.path(path)?))?;
                 let scratch = self.clone_of_base().await?;
-                load(&scratch, &files).await
+                load(self.home, &scratch, &files).await
             }
             Side::Git {
                 revision,
@@ -239,8 +239,13 @@ impl Desk<'_> {
     }
 }
 
-async fn load(scratch: &Scratch, files: &[PathBuf]) -> Result<Target> {
-    let mut connection = postgres::connect(&scratch.target).await?;
+/// Loads what is wanted as the role that will own it.
+async fn load(context: &Context, scratch: &Scratch, files: &[PathBuf]) -> Result<Target> {
+    load_as(&context.as_owner(&scratch.target), scratch, files).await
+}
+
+async fn load_as(target: &Target, scratch: &Scratch, files: &[PathBuf]) -> Result<Target> {
+    let mut connection = postgres::connect(target).await?;
     let result = async {
         for file in files {
             provision::run_file(&mut connection, file).await?;

@@ -32,7 +32,11 @@ pub async fn generate(
 
     let head = at_head(context, workshop, &mut context.tool()?).await?;
     let wanted = from_base(context, workshop, "wanted").await?;
-    in_session(&wanted, async |connection| {
+    let as_owner = Scratch {
+        target: context.as_owner(&wanted.target),
+        name: wanted.name.clone(),
+    };
+    in_session(&as_owner, async |connection| {
         for file in &wanted_files {
             provision::run_file(connection, file).await?;
         }

@@ -65,6 +65,7 @@ impl TestProject {
         let seen = Arc::new(Seen::default());
         TestProject {
             config: Config {
+                roles: Vec::new(),
                 drift_ignore: Vec::new(),
                 project: Project {
                     name: name.into(),
