@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::error::{Named as _, Result};
+
 mod compose;
 mod contradictions;
 mod detect;
@@ -48,6 +50,18 @@ impl Surroundings {
                 .collect(),
             ..Surroundings::default()
         }
+    }
+
+    /// Those of a process that runs a crate's tests: the folder is the crate's, where cargo says it.
+    ///
+    /// # Errors
+    /// Where the process has no folder.
+    pub fn of_tests() -> Result<Self> {
+        let folder = match std::env::var_os("CARGO_MANIFEST_DIR") {
+            Some(folder) => folder.into(),
+            None => std::env::current_dir().named("cannot tell the current folder")?,
+        };
+        Ok(Self::of_process(folder))
     }
 
     /// Takes `PGOPTIONS` out of this process's environment: the driver would give them to every

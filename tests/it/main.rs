@@ -22,6 +22,8 @@ mod schema_named;
 mod schema_property;
 mod schema_roles;
 mod schema_rows;
+mod serve;
+mod serve_faults;
 mod server_docker;
 mod server_local;
 mod url_server;

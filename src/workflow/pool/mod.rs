@@ -341,7 +341,11 @@ impl Shared {
         let all = books.pool.databases().count();
         let lent = books.pool.databases();
         let lent = lent.filter(|(id, _)| books.pool.is_lent(*id)).count();
-        Error::server(format!("{what}: {lent} of {all} are lent")).hint(format!(
+        let other = all - lent;
+        Error::server(format!(
+            "{what}: {lent} are lent, {other} are being made or dropped"
+        ))
+        .hint(format!(
             "return databases when they are done with, raise --max ({}), or set --lease",
             self.options.max
         ))
