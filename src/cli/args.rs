@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::serve::ServeOptions;
+use crate::workflow::PoolOptions;
 
 /// The right Postgres for every developer and every CI job, in one command.
 #[derive(Debug, Parser)]
@@ -111,7 +112,7 @@ pub enum Command {
 
     /// Lend clean databases at head over HTTP, to test runners in any language
     #[command(
-        after_help = "POST /databases lends one that was made ahead, DELETE /databases/{id} returns it; clients of IntegreSQL work\nas they are. It listens on --port (5000 unless given; 0 takes a\nfree one), prints its URL, and drops all databases when it ends. docs/serve.md tells more.\n\nExamples:\n  devdb serve\n  devdb serve --port 0 --json            {\"url\": …, \"pid\": …} on one line\n  devdb serve --server ephemeral --pool 8 --max 64"
+        after_help = "POST /databases lends one that was made ahead, DELETE /databases/{id} returns it; clients of\nIntegreSQL work as they are. It listens on --port (5000 unless given; 0 takes one that is free), prints\nits URL, and drops all databases when it ends. docs/serve.md tells more.\n\nExamples:\n  devdb serve\n  devdb serve --port 0 --json            {\"url\": …, \"pid\": …} on one line\n  devdb serve --server ephemeral --pool 8 --max 64"
     )]
     Serve(Serve),
 
@@ -346,6 +347,10 @@ pub struct Serve {
     /// So many there are at most, lent ones included [default: four times --pool, at least 64]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max: Option<usize>,
+
+    /// So many are made or dropped at the same time, each over a connection of its own
+    #[arg(long, value_name = "N", value_parser = at_least_one, default_value_t = PoolOptions::WORKERS)]
+    pub jobs: usize,
 
     /// How long a client waits for a database before it gets a 503
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]

@@ -366,11 +366,11 @@ async fn serve(ui: &Ui, mut global: Global, args: args::Serve) -> Result<()> {
     let options = ServeOptions {
         address: args.address,
         port,
-        token: args.token,
+        token: args.token.or_else(Surroundings::serve_token),
         pool: PoolOptions {
             ahead,
             max: args.max.unwrap_or((4 * ahead).max(64)),
-            workers: PoolOptions::WORKERS,
+            workers: args.jobs,
             wait: args.wait,
             lease: args.lease,
             own_server,

@@ -80,6 +80,13 @@ impl Surroundings {
         text.parse().unwrap_or(0)
     }
 
+    /// What clients of `devdb serve` have to show, where the command line does not say it: what
+    /// stands there everybody on the machine can read.
+    pub fn serve_token() -> Option<String> {
+        let token = std::env::var("DEVDB_SERVE_TOKEN").ok();
+        token.filter(|token| !token.is_empty())
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.environment
             .get(name)
