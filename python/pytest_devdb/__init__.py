@@ -43,7 +43,7 @@ def devdb_server(pytestconfig: pytest.Config) -> Iterator[str]:
         return
     program = os.environ.get("DEVDB_BIN", "devdb")
     # It ends when its stdin does, and so with this process, however that ends.
-    command = [program, "serve", "--json", "--port", "0", "--pool", "2", "--while-stdin"]
+    command = [program, "serve", "--json", "--port", "0", "--pool", "2", "--jobs", "2", "--while-stdin"]
     try:
         process = subprocess.Popen(
             command, cwd=str(pytestconfig.rootpath), stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -212,11 +212,17 @@ async fn a_server_without_a_connection_left_is_named_and_waited_for() {
     let (_, target) = served.lend();
     // As a superuser, so that nothing is left for superusers either.
     let mut sessions = Vec::new();
-    while let Ok(session) = postgres::connect(&target).await {
-        sessions.push(session);
-        assert!(sessions.len() < 20);
-    }
-    // The pool's idle sessions are its own: it uses them up to the last.
+    let fill = async |sessions: &mut Vec<postgres::Connection>| {
+        while let Ok(session) = postgres::connect(&target).await {
+            sessions.push(session);
+            assert!(sessions.len() < 20);
+        }
+    };
+    fill(&mut sessions).await;
+    // Those of the pool, and the keeper's with its lock.
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'postgres'";
+    sessions[0].execute(end).await.unwrap();
+    fill(&mut sessions).await;
     let refused = until("a refusal", || {
         let answer = served.send("POST", "/databases");
         (answer.status == 503).then_some(answer)

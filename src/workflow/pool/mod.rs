@@ -42,8 +42,9 @@ pub struct PoolOptions {
 }
 
 impl PoolOptions {
-    /// More at the same time bring a server of a few processors nothing (benches/run.py serve).
-    pub const WORKERS: usize = 4;
+    /// Four do as well where the data is in memory; a disk keeps more of them waiting
+    /// (benches/serve.py).
+    pub const WORKERS: usize = 8;
 }
 
 /// A database that was lent.
