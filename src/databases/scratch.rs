@@ -139,7 +139,7 @@ async fn may_come_back(connection: &mut Connection, token: &str) -> Result<bool>
     if process.is_none_or(is_gone) {
         return Ok(false);
     }
-    let sql = "select pg_catalog.now() - pg_catalog.pg_postmaster_start_time() < interval '5 s'";
+    let sql = "select pg_catalog.now() - pg_catalog.pg_postmaster_start_time() < interval '10 s'";
     Ok(connection.fetch_value(sql, &[]).await? == Some(true))
 }
 

@@ -30,6 +30,8 @@ impl Served {
         let all = project.read("devdb.toml");
         let toml = format!("{all}[env]\nAPP_DB = \"postgresql+psycopg\"\n{toml}");
         project.file("devdb.toml", &toml);
+        // Not by the pool, whose child the server would be.
+        project.devdb(&["up"]).ok();
         let (child, url) = start(&project, arguments);
         Served {
             project,

@@ -144,9 +144,11 @@ async fn a_restart_of_the_server_under_load_is_survived() {
         std::thread::sleep(Duration::from_millis(500));
         // A failure here ends the load, too.
         let _end = Set(&stop);
+        // So that it cannot take its lock before others sweep what belongs to the dead.
+        served.signal(Signal::SIGSTOP);
         crash(&served);
-        // Others sweep what belongs to the dead: this pool lives, also where its lock is not back.
         served.project.devdb(&["run", "--", "true"]).ok();
+        served.signal(Signal::SIGCONT);
         is_back.store(true, Ordering::Relaxed);
         let began = Instant::now();
         while after.load(Ordering::Relaxed) < 8 && began.elapsed() < Duration::from_secs(20) {
@@ -163,7 +165,7 @@ async fn a_restart_of_the_server_under_load_is_survived() {
         "what was lent before is still there"
     );
     // And swept it is not later either: the lock is taken again.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
     served.project.devdb(&["run", "--", "true"]).ok();
     assert_eq!(notes(&kept).await, "2");
     let (_, fresh) = served.lend();

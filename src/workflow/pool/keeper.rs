@@ -17,7 +17,7 @@ use crate::server::Server;
 const TICK: Duration = Duration::from_millis(200);
 
 /// How often it tries to get another one. Whoever opens a workshop in this project on a server that
-/// was just restarted leaves it five seconds for that.
+/// was just restarted leaves it ten seconds for that.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// Keeps the pool until it is told to stop; gives the bench back.

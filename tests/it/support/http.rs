@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -22,6 +23,8 @@ pub fn send(
 ) -> std::io::Result<Answer> {
     let host = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host)?;
+    // Longer than anybody waits for a database.
+    stream.set_read_timeout(Some(Duration::from_secs(90)))?;
     let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "Host") {
         request.push_str(&format!("Host: {host}\r\n"));
