@@ -1,10 +1,10 @@
 //! The interface of IntegreSQL 1.1, so that its clients work as they are.
 //! <https://github.com/allaboutapps/integresql>
 
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::{Form, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,12 +19,30 @@ struct Initialize {
     hash: String,
 }
 
-/// Makes an empty database for the client to fill.
-pub async fn initialize(State(lender): State<Lender>, body: Bytes) -> Result<Json<Value>, Refused> {
+/// The body is JSON; integresql-client-python sends a form, which IntegreSQL reads as well.
+async fn read(request: Request) -> Result<Initialize, Refused> {
     let bad = |why: String| Refused::new(StatusCode::BAD_REQUEST, why);
-    let payload: Initialize = serde_json::from_slice(&body).map_err(|e| bad(e.to_string()))?;
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    let form = "application/x-www-form-urlencoded";
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(form.as_bytes())) {
+        let form = Form::from_request(request, &()).await;
+        return form
+            .map(|Form(payload)| payload)
+            .map_err(|e| bad(e.to_string()));
+    }
+    let body = Bytes::from_request(request, &()).await;
+    let body = body.map_err(|e| bad(e.to_string()))?;
+    serde_json::from_slice(&body).map_err(|e| bad(e.to_string()))
+}
+
+/// Makes an empty database for the client to fill.
+pub async fn initialize(
+    State(lender): State<Lender>,
+    request: Request,
+) -> Result<Json<Value>, Refused> {
+    let payload = read(request).await?;
     if payload.hash.is_empty() {
-        return Err(bad("hash is required".into()));
+        return Err(Refused::new(StatusCode::BAD_REQUEST, "hash is required"));
     }
     let target = lender.begin_template(payload.hash.clone()).await?;
     Ok(Json(

@@ -278,6 +278,18 @@ async fn clients_of_integresql_work_as_they_are() {
         (no_hash.status, &no_hash.body["message"]),
         (400, &json!("hash is required"))
     );
+    // As integresql-client-python sends it.
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let sent = http::send(
+        "POST",
+        &served.url,
+        "/api/v1/templates",
+        &[form],
+        "hash=a%2Bb",
+    );
+    let sent = sent.unwrap();
+    assert_eq!(sent.status, 200, "{sent:?}");
+    assert_eq!(sent.body["database"]["templateHash"], "a+b");
     let hash = "hashinghash1";
     let of = |path: &str| format!("/api/v1/templates/{hash}{path}");
     let initialize = || served.post("/api/v1/templates", &json!({ "hash": hash }));
