@@ -18,17 +18,18 @@ impl Pool {
         }
         let has_room = self.databases.len() < self.limits.max;
         let wanted = self.wanted();
+        let dirty: Vec<Id> = self.ids(|d| d.state == State::Dirty).collect();
+        // As many go as come: what stays longer than it has to is written to the disk for nothing.
+        if dirty.len() > wanted.len() + self.limits.ahead {
+            return Some(self.drop(dirty[0]));
+        }
         if let Some(first) = wanted.first() {
             return match has_room {
                 true => self.make(*first),
                 false => self.make_room(wanted.len(), now),
             };
         }
-        let dirty: Vec<Id> = self.ids(|d| d.state == State::Dirty).collect();
-        if has_room
-            && dirty.len() <= self.limits.ahead
-            && let Some(template) = self.short()
-        {
+        if has_room && let Some(template) = self.short() {
             return self.make(template);
         }
         dirty.first().map(|id| self.drop(*id))

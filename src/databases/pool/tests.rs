@@ -220,3 +220,27 @@ fn what_a_server_lost_is_not_lent() {
     bench.work();
     assert!(!bench.there.contains(&lent));
 }
+
+#[test]
+fn as_many_go_as_come() {
+    let mut bench = Bench::new(1, 100);
+    let head = bench.pool.add_template("head".into(), true);
+    for _ in 0..4 {
+        bench.ticket(head);
+    }
+    bench.work();
+    for grant in std::mem::take(&mut bench.granted) {
+        bench.pool.give_back(grant.id, false, bench.now);
+        bench.ticket(head);
+    }
+    // One stood ready: three wait. With one to stay ahead, four that are dirty may lie.
+    let lies = |pool: &Pool| {
+        let dirty = pool.databases().filter(|(_, d)| d.state == State::Dirty);
+        dirty.count()
+    };
+    assert_eq!((lies(&bench.pool), bench.pool.waiting()), (4, 3));
+    let first = bench.pool.next_job(bench.now);
+    assert!(matches!(first, Some(Job::Make { .. })), "{first:?}");
+    let second = bench.pool.next_job(bench.now);
+    assert!(matches!(second, Some(Job::Drop { .. })), "{second:?}");
+}
