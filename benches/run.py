@@ -3,6 +3,7 @@
 
     benches/run.py reset  [--runs 20] [--migrations 300]     reset and ready beside bare psql and sqlx-cli
     benches/run.py diff   [--runs 5] [--tables 1000]         diff beside pg_dump and migra, where that is
+    benches/serve.py                                         what serve lends beside bare SQL and a bare answer
 
 Wants a release build (`cargo build --release`), `psql`, and Docker or local binaries for a server of its own.
 What is not installed is left out and named. Timings are never part of a test.
@@ -295,4 +296,5 @@ def main():
     {"reset": reset, "diff": diff}[options.what](options)
 
 
-main()
+if __name__ == "__main__":
+    main()

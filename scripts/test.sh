@@ -85,7 +85,8 @@ prepare() {
   local major
   for major in 15 16 18; do ensure_postgres $major >/dev/null; done # the tests ask scripts/test-postgres.sh
   DEVDB_TEST_PYTHON=$(cache_folder)/test-python/bin/python
-  with_lock test-python make_venv "${DEVDB_TEST_PYTHON%/bin/python}" alembic sqlalchemy greenlet 'psycopg[binary]' pgvector pg8000
+  with_lock test-python make_venv "${DEVDB_TEST_PYTHON%/bin/python}" alembic sqlalchemy greenlet 'psycopg[binary]' pgvector pg8000 \
+    pytest pytest-xdist
   export DEVDB_TEST_IMAGE DEVDB_TEST_PG_BIN DEVDB_TEST_PYTHON
   forget_environment
 

@@ -1,7 +1,7 @@
 //! devdb: the right Postgres for every developer and every CI job, in one command.
 //!
 //! The house, from top to bottom (imports point down only; see `docs/architecture.md`):
-//! `cli` → `workflow` → { `server`, `migrations`, `schema`, `databases`, `report` } → `postgres` →
+//! `cli` → { `serve`, `testing` } → `workflow` → { `server`, `migrations`, `schema`, `databases`, `report` } → `postgres` →
 //! { `config`, `event`, `error`, `fault` }.
 
 pub mod cli;
@@ -15,5 +15,7 @@ pub mod migrations;
 pub mod postgres;
 pub mod report;
 pub mod schema;
+pub mod serve;
 pub mod server;
+pub mod testing;
 pub mod workflow;

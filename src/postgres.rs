@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, PostgresError, Result};
 use crate::fault;
 
 pub use crate::config::Target;
+pub use sqlx::PgPool;
 pub use sqlx::Row;
 pub use sqlx::postgres::PgRow;
 
@@ -86,6 +87,14 @@ pub async fn connect_within(target: &Target, limit: Duration) -> Result<Connecti
             limit.as_secs_f32()
         ))),
     }
+}
+
+/// A pool of at most ten connections, opened when they are used.
+///
+/// # Errors
+/// `Usage` for an unknown `sslmode`.
+pub fn pool(target: &Target) -> Result<PgPool> {
+    Ok(PgPool::connect_lazy_with(connect_options(target)?))
 }
 
 impl Connection {

@@ -1,8 +1,12 @@
 //! What was typed, as clap reads it. What it means is in `cli::run`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::serve::ServeOptions;
+use crate::workflow::PoolOptions;
 
 /// The right Postgres for every developer and every CI job, in one command.
 #[derive(Debug, Parser)]
@@ -111,6 +115,12 @@ pub enum Command {
         after_help = "The URL is in every variable of the project's [env] and in DEVDB_URL; those of several databases in\nDEVDB_URL_1, DEVDB_URL_2 … The exit code is the command's. The databases go with it, also when it is killed.\n\nExamples:\n  devdb run -- pytest\n  devdb run --databases 4 -- pytest -n 4\n  devdb run --server ephemeral -- cargo test     a server of its own, in memory\n  devdb run --from before-import --keep-on-failure -- ./import.sh"
     )]
     Run(Run),
+
+    /// Lend clean databases at head over HTTP, to test runners in any language
+    #[command(
+        after_help = "POST /databases lends one that was made ahead, DELETE /databases/{id} returns it; clients of\nIntegreSQL work as they are. It listens on --port (5000 unless given; 0 takes one that is free), prints\nits URL, and drops all databases when it ends. docs/serve.md tells more.\n\nExamples:\n  devdb serve\n  devdb serve --port 0 --json            {\"url\": …, \"pid\": …} on one line\n  devdb serve --server ephemeral --pool 8 --max 64"
+    )]
+    Serve(Serve),
 
     /// Saved states of the dev database, with its data
     #[command(
@@ -344,6 +354,51 @@ pub struct Content {
     /// Run this SQL file before
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub seed: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; others than this machine's own want --token
+    #[arg(long, value_name = "IP", default_value_t = ServeOptions::LOCAL)]
+    pub address: IpAddr,
+
+    /// What clients have to send as `Authorization: Bearer SECRET`
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "DEVDB_SERVE_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
+
+    /// So many stand ready [default: two for each processor, 4 to 16]
+    #[arg(long, value_name = "N")]
+    pub pool: Option<usize>,
+
+    /// So many there are at most, lent ones included [default: four times --pool, at least 64]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub max: Option<usize>,
+
+    /// So many are made or dropped at the same time, each over a connection of its own
+    #[arg(long, value_name = "N", value_parser = at_least_one, default_value_t = PoolOptions::WORKERS)]
+    pub jobs: usize,
+
+    /// How long a client waits for a database before it gets a 503
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    pub wait: std::time::Duration,
+
+    /// Take back what was lent for so long [default: never]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub lease: Option<std::time::Duration>,
+
+    /// End when stdin is closed: with the program that started it
+    #[arg(long)]
+    pub while_stdin: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it is a number from 1".into())
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,23 @@
 use super::show::{count, duration_text};
 use super::ui::{Ui, bold, dim, green};
 use crate::databases::clones::Clone;
+use crate::serve::Listening;
 use crate::workflow::{Baseline, How, Restored, RunEnd, Snapshot, Switched, Tidied};
+
+/// The URL for programs, one line; how to use it for people.
+pub fn listening(ui: &Ui, listening: &Listening) {
+    if ui.json {
+        // On one line: programs read it while this goes on.
+        let line = serde_json::to_string(listening).expect("plain data");
+        return ui.data(&line);
+    }
+    ui.say(&format!(
+        "{} lending databases; Ctrl-C ends it and drops them",
+        green("✓")
+    ));
+    ui.say(&dim(&format!("  curl -X POST {}/databases", listening.url)));
+    ui.data(&listening.url);
+}
 
 pub fn tidied(ui: &Ui, tidied: &Tidied) {
     if ui.json {

@@ -17,9 +17,10 @@ use crate::migrations::Rollback;
 use crate::migrations::alembic::Place;
 use crate::report;
 use crate::schema::HazardKind;
+use crate::serve::{self, ServeOptions};
 use crate::workflow::{
-    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, RunOptions, Side,
-    SwitchOptions,
+    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, PoolOptions,
+    RunOptions, Side, SwitchOptions,
 };
 
 /// The whole program.
@@ -42,8 +43,8 @@ pub fn main() -> ExitCode {
     };
     // Interrupting is how one stops following a log.
     let follows = matches!(&cli.command, Command::Logs(args) if args.follow);
-    // What runs a command leaves it to that what an interruption means.
-    let attends = matches!(&cli.command, Command::Run(_));
+    // What runs a command leaves it to that what an interruption means; a pool is dropped first.
+    let attends = matches!(&cli.command, Command::Run(_) | Command::Serve(_));
     let result = runtime.block_on(async {
         tokio::select! {
             result = run(&ui, cli) => result,
@@ -167,12 +168,8 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             kept::pruned(ui, &gone);
         }
         Command::Run(args) => {
-            // One more kind, which only a command can have.
             let mut global = global.clone();
-            let own_server = global.server.as_deref() == Some("ephemeral");
-            if own_server {
-                global.server = None;
-            }
+            let own_server = takes_own_server(&mut global);
             let options = RunOptions {
                 databases: args.databases,
                 seed: seed(&args.content)?,
@@ -184,6 +181,7 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             kept::run_end(ui, &end);
             return Ok(ExitCode::from(u8::try_from(end.exit_code).unwrap_or(1)));
         }
+        Command::Serve(args) => serve(ui, global.clone(), args).await?,
         Command::Clone(args) => {
             let options = RunOptions {
                 seed: seed(&args.content)?,
@@ -381,6 +379,46 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// One more kind of server, which only what ends can have: one that ends with it.
+fn takes_own_server(global: &mut Global) -> bool {
+    let own_server = global.server.as_deref() == Some("ephemeral");
+    if own_server {
+        global.server = None;
+    }
+    own_server
+}
+
+async fn serve(ui: &Ui, mut global: Global, args: args::Serve) -> Result<()> {
+    let own_server = takes_own_server(&mut global);
+    // Here it is clients that look for a port. IntegreSQL's own is 5000.
+    let port = global.port.take().unwrap_or_else(|| "5000".into());
+    let port = port.parse().map_err(|_| {
+        Error::usage(format!("--port {port}: not a port to listen on"))
+            .hint("give a number up to 65535; 0 takes a port that is free")
+    })?;
+    let cpus = std::thread::available_parallelism().map_or(2, |n| n.get());
+    let ahead = args.pool.unwrap_or((2 * cpus).clamp(4, 16));
+    let options = ServeOptions {
+        address: args.address,
+        port,
+        token: args.token.or_else(Surroundings::serve_token),
+        pool: PoolOptions {
+            ahead,
+            max: args.max.unwrap_or((4 * ahead).max(64)),
+            workers: args.jobs,
+            wait: args.wait,
+            lease: args.lease,
+            own_server,
+        },
+        while_stdin: args.while_stdin,
+    };
+    let context = context(ui, &global)?;
+    serve::serve(&context, options, |listening| {
+        kept::listening(ui, listening)
+    })
+    .await
 }
 
 /// The SQL file that is to run before.

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::error::{Named as _, Result};
+
 mod compose;
 mod contradictions;
 mod detect;
@@ -50,6 +52,18 @@ impl Surroundings {
         }
     }
 
+    /// Those of a process that runs a crate's tests: the folder is the crate's, where cargo says it.
+    ///
+    /// # Errors
+    /// Where the process has no folder.
+    pub fn of_tests() -> Result<Self> {
+        let folder = match std::env::var_os("CARGO_MANIFEST_DIR") {
+            Some(folder) => folder.into(),
+            None => std::env::current_dir().named("cannot tell the current folder")?,
+        };
+        Ok(Self::of_process(folder))
+    }
+
     /// Takes `PGOPTIONS` out of this process's environment: the driver would give them to every
     /// session, and a `search_path` of the caller's would change what a replay makes.
     ///
@@ -64,6 +78,13 @@ impl Surroundings {
     pub fn fault() -> u32 {
         let text = std::env::var("DEVDB_TEST_FAULT").unwrap_or_default();
         text.parse().unwrap_or(0)
+    }
+
+    /// What clients of `devdb serve` have to show, where the command line does not say it: what
+    /// stands there everybody on the machine can read.
+    pub fn serve_token() -> Option<String> {
+        let token = std::env::var("DEVDB_SERVE_TOKEN").ok();
+        token.filter(|token| !token.is_empty())
     }
 
     fn variable(&self, name: &str) -> Option<&str> {

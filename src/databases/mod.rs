@@ -8,6 +8,7 @@ mod baseline;
 pub mod clones;
 mod copy;
 mod names;
+pub mod pool;
 mod scratch;
 mod serverwide;
 pub mod snapshot;

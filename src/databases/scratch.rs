@@ -5,6 +5,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 use super::Names;
 use super::base::clone_from;
 use crate::error::{ErrorKind, Result};
@@ -43,14 +47,7 @@ impl Workshop {
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
         // Waits for nobody: process ids are unique while they live, and the dead hold no lock.
-        connection
-            .fetch(
-                &format!(
-                    "select pg_catalog.pg_advisory_lock({LOCK_CLASS}, pg_catalog.hashtext($1))"
-                ),
-                &[&token],
-            )
-            .await?;
+        lock(&mut connection, &token).await?;
         Ok(Workshop {
             connection,
             names: names.clone(),
@@ -94,7 +91,7 @@ impl Workshop {
     /// # Errors
     /// What Postgres says.
     pub async fn rename(&mut self, scratch: &Scratch, purpose: &str) -> Result<Scratch> {
-        let name = self.names.scratch(&self.token, purpose);
+        let name = self.name(purpose);
         let renamed = Scratch {
             target: self.connection.target().with_database(&name),
             name,
@@ -125,6 +122,34 @@ impl Workshop {
         Ok(())
     }
 
+    /// The name for a database that another session makes and that is the workshop's all the same:
+    /// swept with its own where the process dies.
+    pub fn name(&self, purpose: &str) -> String {
+        self.names.scratch(&self.token, purpose)
+    }
+
+    /// What of those is on the server.
+    pub async fn there(&mut self) -> Result<Vec<String>> {
+        let all = self.name("");
+        database::beginning_with(&mut self.connection, &all).await
+    }
+
+    /// Drops those, and its own.
+    pub async fn clear(&mut self) -> Result<()> {
+        for name in self.there().await? {
+            database::drop(&mut self.connection, &name).await?;
+        }
+        self.made.clear();
+        Ok(())
+    }
+
+    /// Takes up work again after the session was lost, as when the server was restarted: what was
+    /// made before is still the workshop's.
+    pub async fn reopen(&mut self, maintenance: &Target) -> Result<()> {
+        self.connection = postgres::connect(maintenance).await?;
+        lock(&mut self.connection, &self.token).await
+    }
+
     /// Takes one out: it is somebody else's from now on, who renames it.
     pub fn release(&mut self, scratch: &Scratch) {
         self.made.retain(|name| *name != scratch.name);
@@ -145,6 +170,24 @@ impl Workshop {
     }
 }
 
+async fn lock(connection: &mut Connection, token: &str) -> Result<()> {
+    let sql = format!("select pg_catalog.pg_advisory_lock({LOCK_CLASS}, pg_catalog.hashtext($1))");
+    connection.fetch(&sql, &[token]).await.map(|_| ())
+}
+
+/// Whether the server was started so lately that an owner that lives may not have taken its lock
+/// again ([`Workshop::reopen`]). By its process id alone nobody is known, but a few seconds later
+/// the lock tells.
+async fn may_come_back(connection: &mut Connection, token: &str) -> Result<bool> {
+    let process = token.split('x').next().and_then(|id| id.parse().ok());
+    let is_gone = |id| kill(Pid::from_raw(id), None) == Err(Errno::ESRCH);
+    if process.is_none_or(is_gone) {
+        return Ok(false);
+    }
+    let sql = "select pg_catalog.now() - pg_catalog.pg_postmaster_start_time() < interval '10 s'";
+    Ok(connection.fetch_value(sql, &[]).await? == Some(true))
+}
+
 /// Drops the scratch databases of the project whose owner is dead.
 async fn sweep(connection: &mut Connection, names: &Names) -> Result<()> {
     let prefix = names.scratch_prefix();
@@ -158,7 +201,9 @@ async fn sweep(connection: &mut Connection, names: &Names) -> Result<()> {
             )
             .await?;
         if free == Some(true) {
-            database::drop(connection, &name).await?;
+            if !may_come_back(connection, token).await? {
+                database::drop(connection, &name).await?;
+            }
             connection
                 .fetch(
                     &format!("select pg_catalog.pg_advisory_unlock({key})"),

@@ -8,7 +8,7 @@ mod ephemeral;
 mod local;
 mod port;
 mod ready;
-mod settings;
+pub(crate) mod settings;
 mod spec;
 mod state;
 mod url;

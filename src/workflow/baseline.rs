@@ -310,6 +310,22 @@ pub(super) async fn scratch(
     Ok(scratch)
 }
 
+/// The baseline of the whole chain, where there is one that fits the server.
+pub(super) async fn whole(
+    context: &Context,
+    tool: &mut MigrationTool,
+    on: &mut Connection,
+) -> Result<Option<String>> {
+    let Some(keys) = Keys::of(context, tool, on).await? else {
+        return Ok(None);
+    };
+    let server = server_wide(context, on).await?;
+    let fits = |mark: &Mark| server.contains(&mark.server);
+    let last = keys.keys.len().max(2) - 1;
+    let known = databases::longest(on, &context.names(), &keys.keys[last..], fits).await?;
+    Ok(known.map(|known| known.name))
+}
+
 /// The baselines of the project.
 ///
 /// # Errors

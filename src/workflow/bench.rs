@@ -3,7 +3,7 @@
 
 use crate::config::ServerKind;
 use crate::databases::{ServerWide, Workshop};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::postgres;
 use crate::server::{Ephemeral, Server};
 
@@ -29,6 +29,22 @@ impl Bench {
         let names = context.names();
         Ok(Bench {
             workshop: Workshop::open(&maintenance, &names).await?,
+            context: context.clone(),
+            own: None,
+        })
+    }
+
+    /// On the project's server as it runs, without asking anybody else for it.
+    ///
+    /// # Errors
+    /// As [`Bench::on_projects_server`]; also where it does not run.
+    pub async fn on_running_server(context: &Context) -> Result<Self> {
+        let config = context.config();
+        let remembered = Server::remembered(config);
+        let maintenance = remembered.ok_or_else(|| Error::server("no server is known to run"))?;
+        provision::allow_databases(config, "create scratch databases")?;
+        Ok(Bench {
+            workshop: Workshop::open(&maintenance, &context.names()).await?,
             context: context.clone(),
             own: None,
         })

@@ -12,6 +12,7 @@ mod git;
 mod init;
 mod lock;
 mod migrate;
+mod pool;
 mod prepared;
 mod proof;
 mod provision;
@@ -38,6 +39,7 @@ pub use everyday::{Head, Known, Shown, down_sql, heads, merge, show, stamp, up_s
 pub use generate::{GenerateOptions, Generated, generate};
 pub use init::{Init, init};
 pub use migrate::{Moved, migrate, rollback};
+pub use pool::{Lender, Lent, Listed, OpenPool, PoolOptions, Refusal};
 pub use ready::{Ready, ready};
 pub use renames::{Ask, Decisions};
 pub use reset::{Reset, ResetOptions, Undone, reset, undo};

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// A room and the floor it stands on; a room may use rooms of lower floors only.
 const FLOORS: &[(&str, u8)] = &[
-    ("cli", 5),
+    ("cli", 6),
+    ("serve", 5),
+    ("testing", 5),
     ("workflow", 4),
     ("server", 3),
     ("migrations", 3),
@@ -22,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
 
 /// An outside crate and the files (by the beginning of their path below `src/`) that may use it.
 const OWNERS: &[(&str, &[&str])] = &[
+    ("axum", &["serve/"]),
     ("bollard", &["server/"]),
     ("sqlx", &["postgres.rs", "migrations/sqlx"]),
     ("clap", &["cli/"]),
@@ -37,6 +40,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("strsim", &["config/"]),
     ("percent_encoding", &["config/"]),
     ("minijinja", &["report/"]),
+    ("testcontainers", &["testing/"]),
 ];
 
 struct Source {

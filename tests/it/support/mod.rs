@@ -3,6 +3,7 @@
 pub mod docker;
 pub mod dump;
 pub mod events;
+pub mod http;
 pub mod project;
 pub mod python;
 pub mod random_schema;

@@ -6,13 +6,15 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the fixture projects import.
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 8] = [
     "alembic",
     "sqlalchemy",
     "greenlet",
     "psycopg[binary]",
     "pg8000",
     "pgvector",
+    "pytest",
+    "pytest-xdist",
 ];
 
 /// The interpreter in `DEVDB_TEST_PYTHON` (a program or a virtual environment), else one in
