@@ -5,7 +5,7 @@ use super::super::compare::{Desk, Side, lines, read_project};
 use super::super::{Context, generate};
 use super::{Finding, Rule, relative};
 use crate::databases::Scratch;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::migrations::MigrationTool;
 use crate::postgres;
 use crate::schema;
@@ -65,7 +65,7 @@ pub async fn compare(
                 let chain = chain?;
                 let wanted = desk.read(&Side::Wanted).await?;
                 let wanted = desk.as_printed(&chain, wanted).await?;
-                Ok(lines(&schema::diff(&chain, &wanted)))
+                Ok::<_, Error>(lines(&schema::diff(&chain, &wanted)))
             }
             .await;
             desk.close().await?;
