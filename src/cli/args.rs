@@ -501,6 +501,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "HAZARD")]
     pub deny: Vec<String>,
 
+    /// Alembic: replay the chain on SQLite as well, and name what SQLite cannot do
+    #[arg(long)]
+    pub sqlite: bool,
+
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,

@@ -21,6 +21,7 @@ pub async fn run(ui: &Ui, context: &Context, args: &CheckArgs) -> Result<ExitCod
     let options = CheckOptions {
         base: args.base.clone(),
         deny: hazards(&args.deny)?,
+        sqlite: args.sqlite,
     };
     let check = workflow::check(context, &options).await?;
     match args.format {

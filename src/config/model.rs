@@ -18,6 +18,8 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// What child processes and `devdb env` get, in the order of the file.
     pub env: Vec<(String, EnvValue)>,
+    /// Variables that lead the project to SQLite, as text with `{url}` and `{folder}` in it.
+    pub sqlite: Vec<(String, String)>,
 }
 
 /// A role of the application. Its password is that of the database.

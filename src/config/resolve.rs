@@ -130,6 +130,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
             database,
             migrations,
             roles,
+            sqlite: layers.map("sqlite"),
             drift_ignore: layers.list("drift.ignore"),
             env,
         },

@@ -84,6 +84,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("drift.ignore", Type::List),
     setting("roles", Type::Map),
     setting("env", Type::Map),
+    setting("sqlite", Type::Map),
 ];
 
 pub fn find(key: &str) -> Option<&'static Setting> {

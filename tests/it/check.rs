@@ -401,3 +401,62 @@ async fn alembic_revisions_are_tried_elsewhere_and_rolled_back() {
     );
     staging.gone().await;
 }
+
+#[tokio::test]
+async fn what_sqlite_cannot_do_is_named() {
+    let project = alembic("check_sqlite");
+    let fits = project.devdb(&["check", "--sqlite"]);
+    assert!(
+        fits.stderr.contains("✓ sqlite: the chain runs on SQLite"),
+        "{}",
+        fits.show()
+    );
+    for (file, body) in [
+        (
+            "d4_named.py",
+            "revision = \"d4\"\ndown_revision = \"c3\"\n\n\ndef upgrade():\n    op.create_unique_constraint(\"one\", \"customers\", [\"name\"])\n\n\ndef downgrade():\n    op.drop_constraint(\"one\", \"customers\")\n",
+        ),
+        (
+            "e5_function.py",
+            "revision = \"e5\"\ndown_revision = \"d4\"\n\n\ndef upgrade():\n    op.execute(\"create function f() returns int language sql as 'select 1'\")\n\n\ndef downgrade():\n    op.execute(\"drop function f()\")\n",
+        ),
+    ] {
+        let head = "from alembic import op\n\nbranch_labels = None\ndepends_on = None\n";
+        project.file(
+            &format!("migrations/versions/{file}"),
+            &format!("{head}{body}"),
+        );
+    }
+    let run = project.devdb(&["check", "--sqlite"]);
+    // The models have no such constraint, either.
+    assert_eq!(run.code, 3, "{}", run.show());
+    for said in [
+        "✗ sqlite: 2 revisions do not run on SQLite",
+        "error: migrations/versions/d4_named.py:10: SQLite cannot do d4: No support for ALTER of constraints in SQLite dialect.",
+        "error: migrations/versions/e5_function.py:10: SQLite cannot do e5:",
+    ] {
+        assert!(run.stderr.contains(said), "{said}\n{}", run.show());
+    }
+    // Where the variables do not lead to SQLite, that is said.
+    project.file(
+        "devdb.toml",
+        &format!(
+            "{}\n[sqlite]\nNOTHING = \"{{url}}\"\n",
+            project.read("devdb.toml")
+        ),
+    );
+    let mut command = project.command(&["check", "--sqlite"]);
+    command.env("DATABASE_URL", project.target().url("postgresql+psycopg"));
+    project.devdb(&["migrate", "--to", "b2"]).ok();
+    let run = project.run(command);
+    assert!(
+        run.stderr
+            .contains("env.py does not go to SQLite, but to postgresql"),
+        "{}",
+        run.show()
+    );
+    let at = project
+        .value("select version_num::text from alembic_version")
+        .await;
+    assert_eq!(at.as_deref(), Some("b2"));
+}

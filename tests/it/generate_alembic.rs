@@ -230,6 +230,22 @@ async fn a_vector_and_an_enum_work_at_once() {
         "\"cross\"",
         "\"cross\", \"glad\"",
     );
+    // Also where env.py wants no revision without operations, as many do.
+    edit(
+        &project,
+        "migrations/env.py",
+        "target_metadata=Base.metadata",
+        "target_metadata=Base.metadata, process_revision_directives=no_empty",
+    );
+    edit(
+        &project,
+        "migrations/env.py",
+        "engine = ",
+        "def no_empty(context, revision, directives):\n    if directives[0].upgrade_ops.is_empty():\n        directives[:] = []\n\n\nengine = ",
+    );
+    let (file, _) = written(&project, &["glad", "--rev-id", "glad"]);
+    assert!(file.contains("ADD VALUE 'glad'"), "{file}");
+    std::fs::remove_file(project.path("migrations/versions/glad_glad.py")).unwrap();
     edit(
         &project,
         "shop/models.py",

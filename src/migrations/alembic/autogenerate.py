@@ -97,8 +97,16 @@ class Generation:
 
     def __enter__(self):
         def run_autogenerate(context, revision, migration_context):
+            scripts = list(context.generated_revisions)
             self.compare(context, revision, migration_context)
             # After env.py's own hooks had their say, and while it is connected.
+            if not context.generated_revisions:
+                # They take away a script without operations; devdb may have some.
+                for script in scripts:
+                    script.upgrade_ops_list[-1].ops[:] = []
+                    script.downgrade_ops_list[-1].ops[:] = []
+                    script._needs_render = True
+                context.generated_revisions.extend(scripts)
             self.look(context)
 
         def generate_scripts(context):

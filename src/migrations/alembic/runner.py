@@ -9,6 +9,7 @@ env.py. Each request gets any number of events and then exactly one reply:
     {"do": "alembic", "argv": [...],    {"event": "plan", "total": 3}
      "expect": {oid, started},          {"event": "step", "id": ..., "name": ...}
                                         {"event": "busy", "rows": ..., "sql": ..., "seconds": ...}
+     "dialect": "sqlite",               (where it is only a matter of that)
      "create_all": true,                (the tables of the models instead of the revisions)
      "autogenerate": "write"|"look",    {"ok": {ran, contexts, strays, found, left_out, mended,
      "leave_out": [code], "blocks": {},         grounds, files}}
@@ -81,9 +82,10 @@ class Elsewhere(Exception):
 class Watch:
     """Sees what Alembic does during one request."""
 
-    def __init__(self, link, expect=None):
+    def __init__(self, link, expect=None, dialect=None):
         self.link = link
         self.expect = expect
+        self.dialect = dialect
         self.warnings = []
         self.contexts = []
         self.ran = []
@@ -106,6 +108,8 @@ class Watch:
             return
         engine = context.connection.engine
         self.engines.append(engine)
+        if self.dialect is not None and context.dialect.name != self.dialect:
+            raise Elsewhere(shown_url(engine))
         if self.expect is None:
             return
         if context.dialect.name != "postgresql":
@@ -663,7 +667,7 @@ def main():
     sys.path.append(sys.path.pop(0))
     while True:
         request = link.requests.get()
-        runner.watch = watch = Watch(link, request.get("expect"))
+        runner.watch = watch = Watch(link, request.get("expect"), request.get("dialect"))
         try:
             answer = {"ok": getattr(runner, request["do"])(request)}
         except BaseException as error:  # env.py may well call sys.exit

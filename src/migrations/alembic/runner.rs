@@ -111,12 +111,16 @@ impl Runner {
             dir.display(),
             interpreter.origin
         ));
-        let mut child = Command::new(&interpreter.command[0])
+        let mut command = Command::new(&interpreter.command[0]);
+        for (name, _) in env.iter().filter(|(_, value)| value.is_empty()) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(&interpreter.command[1..])
             .arg(&program)
             .arg(&socket)
             .args(&interpreter.arguments)
-            .envs(env.iter().map(|(name, value)| (name, value)))
+            .envs(env.iter().filter(|(_, value)| !value.is_empty()).cloned())
             .env("PYTHONUNBUFFERED", "1")
             .current_dir(dir)
             .stdin(Stdio::null())

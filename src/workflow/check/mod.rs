@@ -4,6 +4,7 @@
 mod files;
 mod remote;
 mod replay;
+mod sqlite;
 mod wanted;
 
 use std::path::PathBuf;
@@ -74,6 +75,8 @@ pub enum Rule {
     Hazards,
     /// The chain gives what the models or the wanted schema say.
     Wanted,
+    /// The chain runs on SQLite, too.
+    Sqlite,
 }
 
 impl Rule {
@@ -85,6 +88,7 @@ impl Rule {
             Rule::WayBack => "way-back",
             Rule::Hazards => "hazards",
             Rule::Wanted => "wanted",
+            Rule::Sqlite => "sqlite",
         }
     }
 }
@@ -146,6 +150,8 @@ pub struct CheckOptions {
     pub base: Option<String>,
     /// Kinds of hazard that are an error.
     pub deny: Vec<HazardKind>,
+    /// Alembic: whether the chain has to run on SQLite, too.
+    pub sqlite: bool,
 }
 
 /// Looks at everything, on scratch databases; the dev database is not touched.
@@ -182,6 +188,9 @@ pub async fn check(context: &Context, options: &CheckOptions) -> Result<Check> {
             .await;
         bench.close().await?;
         done?;
+        if options.sqlite {
+            report.sqlite().await?;
+        }
         task.end("");
     }
     let mut check = report.check;

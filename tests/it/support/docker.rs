@@ -66,6 +66,7 @@ impl TestProject {
         TestProject {
             config: Config {
                 roles: Vec::new(),
+                sqlite: Vec::new(),
                 drift_ignore: Vec::new(),
                 project: Project {
                     name: name.into(),
