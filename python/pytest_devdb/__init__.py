@@ -110,7 +110,20 @@ def devdb_url(devdb_database: Database) -> str:
 
 
 @pytest.fixture(scope="session")
-def devdb_worker_url(devdb_server: str) -> Iterator[str]:
-    """The URL of a database that all tests of a session share; each xdist worker has its own."""
-    with _lent(devdb_server) as database:
+def devdb_worker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database that all tests of a session share; each xdist worker has its own.
+
+    Below ``devdb run --databases N`` it is one of those that it made.
+    """
+    if "DEVDB_URL_1" in os.environ:
+        number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) + 1
+        url = os.environ.get(f"DEVDB_URL_{number}")
+        if url is None:
+            pytest.fail(
+                f"devdb run made no database for worker {number}\nhint: devdb run --databases N -- pytest -n N",
+                pytrace=False,
+            )
+        yield url
+        return
+    with _lent(request.getfixturevalue("devdb_server")) as database:
         yield database.url

@@ -64,6 +64,18 @@ impl Surroundings {
         Ok(Self::of_process(folder))
     }
 
+    /// Of the databases that `devdb run --databases N` made, the one of the nextest slot or xdist
+    /// worker that this process runs in; the first where it is in none. `None`: not below `devdb
+    /// run`, or it made fewer.
+    pub fn worker_url() -> Option<String> {
+        let number = |name: &str| {
+            let text = std::env::var(name).ok()?;
+            text.trim_start_matches("gw").parse::<usize>().ok()
+        };
+        let slot = number("NEXTEST_TEST_GLOBAL_SLOT").or_else(|| number("PYTEST_XDIST_WORKER"));
+        std::env::var(format!("DEVDB_URL_{}", slot.unwrap_or(0) + 1)).ok()
+    }
+
     /// Takes `PGOPTIONS` out of this process's environment: the driver would give them to every
     /// session, and a `search_path` of the caller's would change what a replay makes.
     ///

@@ -70,6 +70,12 @@ pub async fn database() -> Result<Database> {
     })
 }
 
+/// The URL of the database that tests in this nextest slot share, below `devdb run --databases N --
+/// cargo nextest run -j N`; no two tests run in one slot at the same time. `None` elsewhere.
+pub fn worker_url() -> Option<String> {
+    Surroundings::worker_url()
+}
+
 impl Database {
     /// A pool of connections to it, of the version of sqlx that devdb uses; others connect to
     /// [`Database::url`]. Connections are opened when they are used, ten at most.

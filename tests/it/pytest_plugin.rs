@@ -136,3 +136,30 @@ fn where_none_is_given_one_is_started_and_ends_with_the_session() {
     let hint = "set DEVDB_BIN or DEVDB_SERVE_URL";
     assert!(missing.stdout.contains(hint), "{}", missing.show());
 }
+
+#[test]
+fn workers_of_a_run_take_the_databases_that_it_made() {
+    let project = Project::empty("pytest_run");
+    project.file(
+        "test_worker.py",
+        "import os\n\n\ndef test_own(devdb_worker_url):\n    number = int(os.environ[\"PYTEST_XDIST_WORKER\"][2:]) + 1\n    assert devdb_worker_url == f\"postgresql://db/{number}\"\n",
+    );
+    let variables = [
+        ("DEVDB_URL_1", "postgresql://db/1"),
+        ("DEVDB_URL_2", "postgresql://db/2"),
+        // Nothing is started.
+        ("DEVDB_BIN", "/nowhere/devdb"),
+    ];
+    let both = pytest(&project, &["-n", "2"], &variables);
+    assert_eq!(both.code, 0, "{}", both.show());
+    let worker = [&variables[..], &[("PYTEST_XDIST_WORKER", "gw2")]].concat();
+    let fewer = pytest(&project, &["-p", "no:xdist"], &worker);
+    assert_eq!(fewer.code, 1, "{}", fewer.show());
+    assert!(
+        fewer
+            .stdout
+            .contains("devdb run made no database for worker 3"),
+        "{}",
+        fewer.show()
+    );
+}

@@ -180,3 +180,41 @@ fn testcontainers_run_the_image_of_the_project() {
     let named = named(&test.wait_with_output().unwrap());
     assert_eq!(named, ["owner shop off"]);
 }
+
+#[test]
+#[ignore = "played for the others"]
+fn a_test_in_a_slot() {
+    println!("database: {:?}", devdb::testing::worker_url());
+}
+
+#[test]
+fn a_slot_knows_its_database_of_a_run() {
+    let project = Project::empty("testing_slot");
+    let [first, second] = [
+        ("DEVDB_URL_1", "postgresql://db/1"),
+        ("DEVDB_URL_2", "postgresql://db/2"),
+    ];
+    let slot = |number| ("NEXTEST_TEST_GLOBAL_SLOT", number);
+    let worker = ("PYTEST_XDIST_WORKER", "gw1");
+    for (variables, wanted) in [
+        (
+            vec![first, second, slot("1")],
+            "Some(\"postgresql://db/2\")",
+        ),
+        (
+            vec![first, second, slot("0")],
+            "Some(\"postgresql://db/1\")",
+        ),
+        (vec![first, second, slot("2")], "None"),
+        (
+            vec![first, second, slot(""), worker],
+            "Some(\"postgresql://db/2\")",
+        ),
+        (vec![first, slot("")], "Some(\"postgresql://db/1\")"),
+        (vec![slot("0")], "None"),
+    ] {
+        let played = process(&project, "testing::a_test_in_a_slot", &variables);
+        let output = played.wait_with_output().unwrap();
+        assert_eq!(named(&output), [wanted], "{variables:?}");
+    }
+}

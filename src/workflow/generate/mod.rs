@@ -190,7 +190,8 @@ fn unproved(
         });
         return Ok(generated);
     }
-    for file in &generated.files {
+    // One that was to be written once more may be gone already.
+    for file in generated.files.iter().filter(|file| file.exists()) {
         std::fs::remove_file(file).map_err(|e| {
             Error::failed(format!("cannot remove {}: {e}", file.display()))
                 .hint("remove it by hand: it is not proved")
