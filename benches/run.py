@@ -6,6 +6,7 @@ PROJECT is a folder whose dev database is ready (`devdb ready`). Needs psql and 
 target/release. Both are run turn by turn; printed are medians in milliseconds and the difference.
 """
 
+import json
 import os
 import statistics
 import subprocess
@@ -33,9 +34,7 @@ def main():
     listed = subprocess.run(
         [DEVDB, "baseline", "list", "--json"], cwd=project, check=True, capture_output=True, text=True
     ).stdout
-    import json
-
-    template = json.loads(listed)[0]["database"]
+    template = json.loads(listed)[0]["name"]
     clone = "create database bare template \"%s\" strategy file_copy" % template
     bare = ["psql", "-X", "-q", server, "-c", clone, "-c", "drop database bare with (force)"]
     nothing = ["psql", "-X", "-q", server, "-c", "select 1"]
