@@ -63,6 +63,10 @@ impl Workshop {
     pub async fn make(&mut self, purpose: &str, template: &str) -> Result<Scratch> {
         let name = self.names.scratch(&self.token, purpose);
         self.made.push(name.clone());
+        if self.made.iter().any(|made| made == template) {
+            // A pool of the application's that outlived its use.
+            database::disconnect(&mut self.connection, &[template]).await?;
+        }
         clone_from(&mut self.connection, &name, template)
             .await
             .map_err(|e| match e.sqlstate() {
@@ -104,6 +108,7 @@ impl Workshop {
     /// # Errors
     /// What Postgres says.
     pub async fn rename_to(&mut self, scratch: &Scratch, to: &Scratch) -> Result<Scratch> {
+        database::disconnect(&mut self.connection, &[&scratch.name]).await?;
         database::rename(&mut self.connection, &scratch.name, &to.name).await?;
         self.made.retain(|name| *name != scratch.name);
         if !self.made.contains(&to.name) {

@@ -29,7 +29,7 @@ fn edit(project: &Project, file: &str, from: &str, to: &str) {
 }
 
 /// Kinds of difference that models make; each is called like the object that shows it.
-const MODELS: [&str; 56] = [
+const MODELS: [&str; 57] = [
     "table_added",
     "table_removed",
     "schema_added",
@@ -73,6 +73,7 @@ const MODELS: [&str; 56] = [
     "fk_removed",
     "fk_action",
     "fk_deferrable",
+    "fk_unnamed_n_fkey",
     "check_added",
     "check_removed",
     "check_changed",

@@ -360,7 +360,7 @@ class Rules:
         else:
             table, columns = op.table_name, op.columns
         parts = [] if end == "pkey" else [str(getattr(c, "name", c)) for c in columns]
-        schema = op.source_schema if isinstance(op, ops.CreateForeignKeyOp) else op.schema
+        schema = getattr(op, "schema", None) or getattr(op, "kw", {}).get("source_schema")
         name = self.free_name(table, "_".join(parts), end, schema)
         was = code(self.context, op)
         for _container, other in leaves(down):

@@ -25,6 +25,7 @@ Runs on every Python that Alembic 1.11 runs on (3.7), so it is written for that.
 
 import contextlib
 import functools
+import gc
 import io
 import json
 import os
@@ -36,8 +37,11 @@ import threading
 import time
 import traceback
 import warnings
+import weakref
 
 ME = os.path.abspath(__file__)
+# Every engine that connected in this process.
+ENGINES = weakref.WeakSet()
 DRIVERS = ("psycopg", "psycopg2", "pg8000", "asyncpg")
 
 
@@ -167,15 +171,19 @@ class Watch:
 
     def close(self):
         """Lets go of pooled connections: devdb is about to rename or clone the database."""
-        for engine in self.engines:
+        any_async = False
+        for engine in list(ENGINES):
             try:
                 if getattr(engine.dialect, "is_async", False):
-                    # Its event loop is gone; a fresh pool is all that can be had.
+                    # Its event loop is gone: a fresh pool, and the old connections are garbage.
+                    any_async = True
                     engine.dispose(close=False)
                 else:
                     engine.dispose()
             except Exception:
                 pass
+        if any_async:
+            gc.collect()
 
 
 class Progress:
@@ -392,7 +400,11 @@ class Runner:
     def _hook(self):
         """Every way through env.py ends in run_migrations: look in there."""
         from alembic.runtime.migration import MigrationContext
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
 
+        # Also those that the application opens besides Alembic's.
+        event.listen(Engine, "engine_connect", lambda connection, *_: ENGINES.add(connection.engine))
         run = MigrationContext.run_migrations
 
         def run_migrations(context, **kwargs):

@@ -97,6 +97,7 @@ for name, key in (
     if key is not None:
         keys.append(sa.ForeignKeyConstraint(["n"], ["parent.id"], name=name + "_n", **key))
     table(name, number(), *keys)
+table("fk_unnamed", sa.Column("n", sa.Integer, sa.ForeignKey("parent.id")))
 table("check_added", number(), sa.CheckConstraint("n > 0", name="check_added_n"))
 table("check_removed", number())
 table("check_changed", number(), sa.CheckConstraint("n > 1", name="check_changed_n"))

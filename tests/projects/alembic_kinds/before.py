@@ -80,6 +80,7 @@ for name, key in (
     if key is not None:
         keys.append(sa.ForeignKeyConstraint(["n"], ["parent.id"], name=name + "_n", **key))
     table(name, number(), *keys)
+table("fk_unnamed", number())
 table("check_added", number())
 table("check_removed", number(), sa.CheckConstraint("n > 0", name="check_removed_n"))
 table("check_changed", number(), sa.CheckConstraint("n > 0", name="check_changed_n"))
