@@ -346,6 +346,20 @@ async fn pending_migrations_are_tried_elsewhere_and_rolled_back() {
     );
     assert_eq!(staging.value(COLUMNS).await, before);
 
+    // A file that commits by itself is not run there.
+    project.file(
+        file,
+        "alter table users add tags text;\ncommit;\nselect 1;\n",
+    );
+    let alone = project.devdb(&["check", "--against", &staging.url()]);
+    assert!(
+        alone.stderr.contains("EXECUTE of transaction commands"),
+        "{}",
+        alone.show()
+    );
+    assert_eq!(staging.value(COLUMNS).await, before);
+    project.file(file, "alter table users add tags text;\n");
+
     let json = project
         .devdb(&["check", "--against", &staging.url(), "--apply", "--json"])
         .ok();
@@ -378,27 +392,30 @@ async fn alembic_revisions_are_tried_elsewhere_and_rolled_back() {
 
     // What commits by itself is not tried there.
     let head = project.read("migrations/versions/c3_a_note_on_orders.py");
-    project.file(
-        "migrations/versions/c3_a_note_on_orders.py",
-        &head.replace(
-            "def upgrade():\n",
-            "def upgrade():\n    with op.get_context().autocommit_block():\n        op.execute(\"create table outside (id int)\")\n",
-        ),
-    );
-    let run = project.devdb(&["check", "--against", &staging.url()]).ok();
-    assert!(
-        run.stderr
-            .contains("not in a transaction there: a migration"),
-        "{}",
-        run.show()
-    );
-    assert_eq!(staging.value(COLUMNS).await, before, "{}", run.show());
-    assert_eq!(
-        staging
-            .value("select version_num::text from alembic_version")
-            .await,
-        "b2"
-    );
+    for body in [
+        "with op.get_context().autocommit_block():\n        op.execute(\"create table outside (id int)\")",
+        "op.execute(\"create table outside (id int)\")\n    op.execute(\"COMMIT\")",
+        "op.get_bind().exec_driver_sql(\"create table outside (id int); /* now */ commit\")",
+    ] {
+        project.file(
+            "migrations/versions/c3_a_note_on_orders.py",
+            &head.replace("def upgrade():\n", &format!("def upgrade():\n    {body}\n")),
+        );
+        let run = project.devdb(&["check", "--against", &staging.url()]).ok();
+        assert!(
+            run.stderr
+                .contains("not in a transaction there: a migration"),
+            "{}",
+            run.show()
+        );
+        assert_eq!(staging.value(COLUMNS).await, before, "{}", run.show());
+        assert_eq!(
+            staging
+                .value("select version_num::text from alembic_version")
+                .await,
+            "b2"
+        );
+    }
     staging.gone().await;
 }
 

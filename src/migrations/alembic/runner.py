@@ -30,6 +30,7 @@ import io
 import json
 import os
 import queue
+import re
 import shutil
 import socket
 import sys
@@ -40,6 +41,9 @@ import warnings
 import weakref
 
 ME = os.path.abspath(__file__)
+ENDS_TRANSACTION = re.compile(
+    r"\b(commit|rollback|abort|prepare\s+transaction)\b|(^|;)\s*end\b", re.IGNORECASE
+)
 # Every engine that connected in this process.
 ENGINES = weakref.WeakSet()
 DRIVERS = ("psycopg", "psycopg2", "pg8000", "asyncpg")
@@ -474,17 +478,24 @@ def one_transaction(context):
         if opts.get("isolation_level") == "AUTOCOMMIT":
             refuse("a migration runs outside of a transaction")
 
+    def statement(_connection, _cursor, sql, *_rest):
+        # As SQL: the driver would not notice. Rather too many are found than too few.
+        if ENDS_TRANSACTION.search(sql):
+            refuse("a migration may end the transaction with SQL of its own")
+
     if context._transaction_per_migration:
         refuse("env.py has a transaction for each migration")
     engine = context.connection.engine
     event.listen(engine, "commit", commit)
     event.listen(engine, "set_connection_execution_options", options)
+    event.listen(engine, "before_cursor_execute", statement)
     try:
         context.connection.exec_driver_sql("set local lock_timeout = '5s'")
         yield
     finally:
         event.remove(engine, "commit", commit)
         event.remove(engine, "set_connection_execution_options", options)
+        event.remove(engine, "before_cursor_execute", statement)
 
 
 class NoMetadata(Exception):

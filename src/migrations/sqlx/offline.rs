@@ -135,11 +135,23 @@ impl Sqlx {
             let mut ran = Vec::new();
             for file in files {
                 let started = Instant::now();
-                let sql = file.migration.sql.as_str();
-                connection
-                    .execute(sql)
-                    .await
-                    .map_err(|error| failed_file(&file.path, &file.migration, error))?;
+                // Postgres refuses a COMMIT in there: as it stands, it would end the transaction.
+                let sql = format!(
+                    "do {}",
+                    quote_literal(&format!(
+                        "begin execute {}; end",
+                        quote_literal(file.migration.sql.as_str())
+                    ))
+                );
+                match connection.execute(&sql).await {
+                    Ok(()) => {}
+                    // 0A000: transaction commands, and a few others that EXECUTE does not take.
+                    Err(error) if error.sqlstate() == Some("0A000") => {
+                        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+                        return Ok(Err(format!("{name}: {}", error.message())));
+                    }
+                    Err(error) => return Err(failed_file(&file.path, &file.migration, error)),
+                }
                 ran.push(Ran {
                     id: file.migration.version.to_string(),
                     name: file.migration.description.to_string(),
@@ -149,7 +161,6 @@ impl Sqlx {
             Ok(Ok(ran))
         }
         .await;
-        // Also where a file commits by itself nothing more is kept than that.
         let _ = connection.execute("rollback").await;
         connection.close().await;
         tried
