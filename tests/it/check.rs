@@ -5,7 +5,6 @@ use insta::assert_snapshot;
 use devdb::postgres::{self, database};
 
 use crate::support::project::Project;
-use crate::support::python;
 
 const SCHEMA: &str = "create table users (id int primary key, name text);\n";
 
@@ -35,12 +34,7 @@ fn sqlx(name: &str) -> Project {
 }
 
 fn alembic(name: &str) -> Project {
-    let toml = format!(
-        "[migrations]\ntool = \"alembic\"\nrun = [{:?}, \"-m\", \"alembic\"]\n[env]\nDATABASE_URL = \"postgresql+psycopg\"",
-        python::python().display().to_string()
-    );
-    let project = Project::shared(name, &toml);
-    python::copy_project("alembic_plain", project.root());
+    let project = Project::alembic(name, "alembic_plain", "");
     project.commit("main");
     project.git(&["switch", "--quiet", "--create", "work"]);
     project

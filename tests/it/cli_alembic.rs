@@ -3,22 +3,10 @@
 use insta::assert_snapshot;
 
 use crate::support::project::Project;
-use crate::support::python;
-
-/// A copy of a fixture project, whose databases stand on the shared server.
-fn project(name: &str, fixture: &str, extra: &str) -> Project {
-    let toml = format!(
-        "{extra}\n[migrations]\ntool = \"alembic\"\nrun = [{:?}, \"-m\", \"alembic\"]\n[env]\nDATABASE_URL = \"postgresql+psycopg\"",
-        python::python().display().to_string()
-    );
-    let project = Project::shared(name, &toml);
-    python::copy_project(fixture, project.root());
-    project
-}
 
 #[tokio::test]
 async fn the_main_job_in_an_alembic_project() {
-    let project = project("alembic_main", "alembic_plain", "");
+    let project = Project::alembic("alembic_main", "alembic_plain", "");
     assert_snapshot!(project.devdb(&["ready"]).show(), @"
     exit: 0
     ----- stdout -----
@@ -84,7 +72,7 @@ fn add_tags(models: &str) -> String {
 
 #[tokio::test]
 async fn nothing_to_generate_leaves_no_file() {
-    let project = project("alembic_none", "alembic_plain", "");
+    let project = Project::alembic("alembic_none", "alembic_plain", "");
     let before = versions(&project);
     let run = project.devdb(&["generate", "nothing"]);
     assert_snapshot!(run.show(), @"
@@ -101,7 +89,7 @@ async fn nothing_to_generate_leaves_no_file() {
 
 #[tokio::test]
 async fn a_revision_that_cannot_be_proved_is_not_kept() {
-    let project = project(
+    let project = Project::alembic(
         "alembic_unproved",
         "alembic_vector",
         "extensions = [\"vector\"]",
@@ -136,7 +124,7 @@ fn versions(project: &Project) -> Vec<String> {
 
 #[tokio::test]
 async fn two_heads_are_found_before_anything_runs() {
-    let project = project("alembic_two", "alembic_heads", "");
+    let project = Project::alembic("alembic_two", "alembic_heads", "");
     assert_snapshot!(project.devdb(&["ready"]).show(), @r#"
     exit: 7
     ----- stdout -----
@@ -167,7 +155,7 @@ async fn two_heads_are_found_before_anything_runs() {
 
 #[tokio::test]
 async fn what_the_models_want_is_a_side() {
-    let project = project("alembic_wanted", "alembic_plain", "");
+    let project = Project::alembic("alembic_wanted", "alembic_plain", "");
     let models = project.read("shop/models.py");
     project.file("shop/models.py", &add_tags(&models));
     let run = project

@@ -3,17 +3,6 @@
 use insta::assert_snapshot;
 
 use crate::support::project::Project;
-use crate::support::python;
-
-fn alembic(name: &str, fixture: &str) -> Project {
-    let toml = format!(
-        "[migrations]\ntool = \"alembic\"\nrun = [{:?}, \"-m\", \"alembic\"]\n[env]\nDATABASE_URL = \"postgresql+psycopg\"",
-        python::python().display().to_string()
-    );
-    let project = Project::shared(name, &toml);
-    python::copy_project(fixture, project.root());
-    project
-}
 
 fn sqlx(name: &str) -> Project {
     Project::sqlx(
@@ -33,7 +22,7 @@ fn sqlx(name: &str) -> Project {
 
 #[tokio::test]
 async fn two_heads_are_named_with_who_made_them_and_joined() {
-    let project = alembic("everyday_heads", "alembic_heads");
+    let project = Project::alembic("everyday_heads", "alembic_heads", "");
     let left = project.read("migrations/versions/left_ann_adds_tags.py");
     let right = project.read("migrations/versions/right_ben_adds_labels.py");
     for file in ["left_ann_adds_tags.py", "right_ben_adds_labels.py"] {
@@ -109,7 +98,7 @@ fn git_today(project: &Project) -> String {
 
 #[tokio::test]
 async fn branches_that_do_not_go_together_are_not_joined() {
-    let project = alembic("everyday_clash", "alembic_heads");
+    let project = Project::alembic("everyday_clash", "alembic_heads", "");
     let left = project.read("migrations/versions/left_ann_adds_tags.py");
     let name = "migrations/versions/right_ben_adds_labels.py";
     let right = left
@@ -130,7 +119,7 @@ async fn branches_that_do_not_go_together_are_not_joined() {
 
 #[tokio::test]
 async fn one_migration_is_shown() {
-    let project = alembic("everyday_show", "alembic_plain");
+    let project = Project::alembic("everyday_show", "alembic_plain", "");
     let shown = project.devdb(&["show", "head"]).ok().stdout;
     assert!(shown.starts_with("c3 A note on orders\n"), "{shown}");
     assert!(
@@ -151,7 +140,7 @@ async fn one_migration_is_shown() {
 
 #[tokio::test]
 async fn the_sql_of_alembic_does_what_the_migrations_do() {
-    let project = alembic("everyday_sql", "alembic_plain");
+    let project = Project::alembic("everyday_sql", "alembic_plain", "");
     let env = project.read("migrations/env.py");
     let (head, connected) = env.split_once("with engine.connect()").unwrap();
     let connected = format!("with engine.connect(){connected}").replace('\n', "\n    ");
@@ -256,7 +245,7 @@ async fn a_stamp_runs_nothing() {
     assert_eq!(status["database"]["applied"].as_i64(), Some(2));
     assert_eq!(project.devdb(&["stamp", "7"]).code, 2);
 
-    let project = alembic("everyday_stamp_a", "alembic_plain");
+    let project = Project::alembic("everyday_stamp_a", "alembic_plain", "");
     project.devdb(&["stamp", "b2"]).ok();
     let status = project.devdb(&["status", "--json"]).ok().json();
     assert_eq!(status["database"]["at"], "b2 Orders");

@@ -1,18 +1,6 @@
 //! `devdb generate` in Alembic projects: what is left out, mended, named and added.
 
 use crate::support::project::Project;
-use crate::support::python;
-
-/// A copy of a fixture project, whose databases stand on the shared server.
-fn project(name: &str, fixture: &str, extra: &str) -> Project {
-    let toml = format!(
-        "{extra}\n[migrations]\ntool = \"alembic\"\nrun = [{:?}, \"-m\", \"alembic\"]\n[env]\nDATABASE_URL = \"postgresql+psycopg\"",
-        python::python().display().to_string()
-    );
-    let project = Project::shared(name, &toml);
-    python::copy_project(fixture, project.root());
-    project
-}
 
 /// The file that a call of `generate` printed.
 fn written(project: &Project, arguments: &[&str]) -> (String, String) {
@@ -139,7 +127,7 @@ const DRIFT: [(&str, &str); 10] = [
 
 #[tokio::test]
 async fn every_kind_of_difference_is_noticed() {
-    let project = project("kinds", "alembic_kinds", "extensions = [\"vector\"]");
+    let project = Project::alembic("kinds", "alembic_kinds", "extensions = [\"vector\"]");
     project.commit("before");
     project.devdb(&["ready"]).ok();
     for (_, sql) in DRIFT {
@@ -190,7 +178,7 @@ async fn every_kind_of_difference_is_noticed() {
 
 #[tokio::test]
 async fn a_vector_and_an_enum_work_at_once() {
-    let project = project("mends", "alembic_plain", "");
+    let project = Project::alembic("mends", "alembic_plain", "");
     project.commit("before");
     edit(
         &project,
@@ -274,7 +262,7 @@ fn after_docstring(source: &str, line: &str) -> String {
 
 #[tokio::test]
 async fn what_comes_out_of_main_is_left_out() {
-    let project = project("inherited", "alembic_plain", "");
+    let project = Project::alembic("inherited", "alembic_plain", "");
     // On main somebody changed a model and wrote no migration.
     edit(
         &project,
@@ -329,7 +317,7 @@ async fn what_comes_out_of_main_is_left_out() {
 
 #[tokio::test]
 async fn what_is_installed_to_be_edited_is_looked_for_in_the_other_checkout() {
-    let project = project("editable", "alembic_plain", "");
+    let project = Project::alembic("editable", "alembic_plain", "");
     // As an editable install does it: a path of the work tree stands in Python's search path.
     std::fs::create_dir(project.path("src")).unwrap();
     std::fs::rename(project.path("shop"), project.path("src/shop")).unwrap();
@@ -371,7 +359,7 @@ async fn what_is_installed_to_be_edited_is_looked_for_in_the_other_checkout() {
 
 #[tokio::test]
 async fn what_only_migrations_make_is_not_called_missing() {
-    let project = project("by_migration", "alembic_plain", "");
+    let project = Project::alembic("by_migration", "alembic_plain", "");
     project.file(
         "migrations/versions/d4_by_hand.py",
         r#""""By hand"""
@@ -448,7 +436,7 @@ def downgrade():
 
 #[tokio::test]
 async fn rows_in_the_way_are_named() {
-    let project = project("in_the_way", "alembic_plain", "");
+    let project = Project::alembic("in_the_way", "alembic_plain", "");
     edit(
         &project,
         "shop/models.py",
@@ -465,7 +453,7 @@ async fn rows_in_the_way_are_named() {
 
 #[tokio::test]
 async fn a_revision_goes_where_it_is_told_to() {
-    let project = project("place", "alembic_plain", "");
+    let project = Project::alembic("place", "alembic_plain", "");
     let (file, _) = written(&project, &["by hand", "--empty", "--rev-id", "e5"]);
     assert!(
         file.contains("revision = 'e5'") && file.contains("down_revision = 'c3'"),

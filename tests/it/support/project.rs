@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use devdb::postgres::{self, Row, Target, database};
 
-use super::server;
+use super::{python, server};
 
 /// Removed with the test, with every database that it made on the shared server.
 pub struct Project {
@@ -60,6 +60,18 @@ impl Project {
             project.file(&format!("migrations/{file}"), text);
         }
         project.file("schema.sql", schema);
+        project
+    }
+
+    /// A shared-server project that is a copy of `tests/projects/<fixture>`; `database` are further
+    /// lines for `[database]`.
+    pub fn alembic(name: &str, fixture: &str, database: &str) -> Self {
+        let toml = format!(
+            "{database}\n[migrations]\ntool = \"alembic\"\nrun = [{:?}, \"-m\", \"alembic\"]\n[env]\nDATABASE_URL = \"postgresql+psycopg\"",
+            python::python().display().to_string()
+        );
+        let project = Project::shared(name, &toml);
+        python::copy_project(fixture, project.root());
         project
     }
 
