@@ -114,6 +114,35 @@ ensure_packages() {
   rm -f "$log"
 }
 
+# unpacked_program PKG PROGRAM: prints where a program of a Debian package lies that is only unpacked: installing it would
+# start a service.
+unpacked_program() {
+  local folder
+  folder=$(cache_folder)/unpacked/$1
+  if [[ ! -x $folder/usr/bin/$2 ]]; then
+    have apt-get || { fail "this machine has no apt to fetch $1 with"; return; }
+    say "fetching $1"
+    with_lock "unpack-$1" unpack_package "$1" "$folder" || return
+  fi
+  printf '%s\n' "$folder/usr/bin/$2"
+}
+
+unpack_package() {
+  local log
+  [[ ! -d $2 ]] || return 0
+  log=$(mktemp -d)
+  [[ -n $(package_version "$1") ]] || update_package_lists || return
+  if ! (cd "$log" && apt-get -qq download "$1" >log 2>&1 && dpkg -x ./*.deb "$log/out"); then
+    tail -n 5 "$log/log" >&2
+    rm -rf "$log"
+    fail "apt could not fetch $1"
+    return
+  fi
+  mkdir -p "${2%/*}"
+  mv "$log/out" "$2"
+  rm -rf "$log"
+}
+
 # --- the Docker engine ----------------------------------------------------------------------------------------------
 
 engine_answers() { docker version >/dev/null 2>&1; }

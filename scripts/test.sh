@@ -86,8 +86,13 @@ prepare() {
   for major in 15 16 18; do ensure_postgres $major >/dev/null; done # the tests ask scripts/test-postgres.sh
   DEVDB_TEST_PYTHON=$(cache_folder)/test-python/bin/python
   with_lock test-python make_venv "${DEVDB_TEST_PYTHON%/bin/python}" alembic sqlalchemy greenlet 'psycopg[binary]' pgvector pg8000 \
-    pytest pytest-xdist
-  export DEVDB_TEST_IMAGE DEVDB_TEST_PG_BIN DEVDB_TEST_PYTHON
+    pytest pytest-xdist asyncssh
+  # For the engine that is "elsewhere", and where images are pushed.
+  have ssh || ensure_packages openssh-client
+  have openssl || ensure_packages openssl
+  have ip || ensure_packages iproute2
+  DEVDB_TEST_REGISTRY=$(unpacked_program docker-registry docker-registry)
+  export DEVDB_TEST_IMAGE DEVDB_TEST_PG_BIN DEVDB_TEST_PYTHON DEVDB_TEST_REGISTRY
   forget_environment
 
   # Short, as the path of a unix socket may have 107 bytes; and the real one, as that is what labels carry.

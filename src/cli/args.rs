@@ -122,6 +122,12 @@ pub enum Command {
     )]
     Serve(Serve),
 
+    /// Make an image whose server is at head from its first moment
+    #[command(
+        after_help = "The name of the image goes to stdout; its tag says what is in it. One with the same content is not made twice.\nA server that is made anew begins with it, and so does `devdb run --server ephemeral`. docs/scaling.md tells more.\n\nExamples:\n  devdb bake\n  docker run -d -p 5432:5432 \"$(devdb bake)\"\n  devdb bake --push                          to the repository under [bake] in devdb.toml\n  docker pull \"$(devdb bake --name)\" || devdb bake --push\n  devdb bake --export head.tar               for `docker load` elsewhere"
+    )]
+    Bake(Bake),
+
     /// Saved states of the dev database, with its data
     #[command(
         subcommand,
@@ -399,6 +405,25 @@ pub struct Serve {
 fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "it is a number from 1".into())
+}
+
+#[derive(Debug, Args)]
+pub struct Bake {
+    /// Push it to its registry, with what `docker login` left
+    #[arg(long)]
+    pub push: bool,
+
+    /// Write it into a file, as `docker save` does
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub export: Option<PathBuf>,
+
+    /// Make it also where it is here already
+    #[arg(long)]
+    pub again: bool,
+
+    /// Make nothing: only print what it would be called
+    #[arg(long, conflicts_with_all = ["push", "export", "again"])]
+    pub name: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use super::show::{count, duration_text};
 use super::ui::{Ui, bold, dim, green};
 use crate::databases::clones::Clone;
 use crate::serve::Listening;
-use crate::workflow::{Baseline, How, Restored, RunEnd, Snapshot, Switched, Tidied};
+use crate::workflow::{Bake, Baseline, How, Restored, RunEnd, Snapshot, Switched, Tidied};
 
 /// The URL for programs, one line; how to use it for people.
 pub fn listening(ui: &Ui, listening: &Listening) {
@@ -143,6 +143,32 @@ pub fn run_end(ui: &Ui, end: &RunEnd) {
             "kept {name} because the command failed: psql \"{url}\"; `devdb drop {name}` drops it"
         ));
     }
+}
+
+/// The image's name for programs, what is in it for people.
+pub fn baked(ui: &Ui, bake: &Bake) {
+    if ui.json {
+        return ui.print_json(bake);
+    }
+    if let Some(bytes) = bake.bytes {
+        let done = match bake.made {
+            true => "at head",
+            false => "was here already",
+        };
+        ui.say(&format!(
+            "{} an image with {}, {} {done}",
+            green("✓"),
+            count(bake.migrations, "migration"),
+            size(bytes)
+        ));
+    }
+    if let Some(file) = &bake.exported {
+        ui.say(&dim(&format!("  docker load -i {}", file.display())));
+    }
+    for old in &bake.removed {
+        ui.say(&dim(&format!("  removed {old}")));
+    }
+    ui.data(&bake.image);
 }
 
 pub fn cloned(ui: &Ui, name: &str, url: &str) {

@@ -19,8 +19,8 @@ use crate::report;
 use crate::schema::HazardKind;
 use crate::serve::{self, ServeOptions};
 use crate::workflow::{
-    self, Ask, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions, PoolOptions,
-    RunOptions, Side, SwitchOptions,
+    self, Ask, BakeOptions, Context, Decisions, DiffOptions, Dump, Filter, GenerateOptions,
+    PoolOptions, RunOptions, Side, SwitchOptions,
 };
 
 /// The whole program.
@@ -182,6 +182,17 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             return Ok(ExitCode::from(u8::try_from(end.exit_code).unwrap_or(1)));
         }
         Command::Serve(args) => serve(ui, global.clone(), args).await?,
+        Command::Bake(args) => {
+            let here = current_folder()?;
+            let options = BakeOptions {
+                name_only: args.name,
+                again: args.again,
+                push: args.push,
+                export: args.export.map(|file| here.join(file)),
+            };
+            let baked = workflow::bake(&context(ui, global)?, &options).await?;
+            kept::baked(ui, &baked);
+        }
         Command::Clone(args) => {
             let options = RunOptions {
                 seed: seed(&args.content)?,

@@ -374,9 +374,10 @@ pub fn up(ui: &Ui, up: &Up) {
         return ui.print_json(up);
     }
     ui.say(&format!(
-        "{} {} on 127.0.0.1:{}",
+        "{} {} on {}:{}",
         green("✓"),
         up.server,
+        up.host,
         up.port
     ));
     ui.data(&up.url);

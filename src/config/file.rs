@@ -44,7 +44,7 @@ pub fn read(path: &Path, text: &str, layers: &mut Layers) -> Result<()> {
 
 fn unknown(name: &str, line: usize, key: &str) -> Error {
     let error = Error::usage(format!("{name}:{line}: unknown key `{key}`"));
-    let tables = ["server", "database", "migrations", "drift", "env"];
+    let tables = ["server", "database", "migrations", "drift", "bake", "env"];
     let known = SETTINGS.iter().map(|s| s.key).chain(tables);
     match settings::nearest(key, known) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),

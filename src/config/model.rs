@@ -18,6 +18,8 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// What child processes and `devdb env` get, in the order of the file.
     pub env: Vec<(String, EnvValue)>,
+    /// The repository of baked images, without a tag.
+    pub baked: String,
     /// Variables that lead the project to SQLite, as text with `{url}` and `{folder}` in it.
     pub sqlite: Vec<(String, String)>,
 }
@@ -66,6 +68,12 @@ pub struct Server {
     pub environment: BTreeMap<String, String>,
     /// Arguments to the server (a compose file's `command`), after the image's entry point.
     pub command: Vec<String>,
+    /// `DOCKER_HOST`: the engine, where it is not this machine's usual one.
+    pub engine: Option<String>,
+    /// Where the ports of containers are reached; `None` where that is this machine.
+    pub engine_host: Option<String>,
+    /// The address of that machine that ports are published on; `None`: the one of `engine_host`.
+    pub publish: Option<String>,
     /// `kind = "url"`: the server, with the user to administer it.
     pub url: Option<String>,
     /// `kind = "url"`: whether devdb may create, rename and drop databases there.
@@ -101,6 +109,9 @@ pub enum Data {
     /// An absolute folder.
     Folder(PathBuf),
     Tmpfs,
+    /// What the image brings, in the container's own layer. No setting says so: servers that begin
+    /// with a baked image are like that.
+    Image,
 }
 
 /// The dev database and what stands in it before the first migration.

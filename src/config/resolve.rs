@@ -130,6 +130,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
             database,
             migrations,
             roles,
+            baked: typed::baked(&layers)?,
             sqlite: layers.map("sqlite"),
             drift_ignore: layers.list("drift.ignore"),
             env,
@@ -278,6 +279,7 @@ fn defaults(project: &Project, layers: &mut Layers) {
     put("database.name", text(&project.name.replace('-', "_")));
     put("database.user", text("postgres"));
     put("database.password", text("postgres"));
+    put("bake.image", Value::Text(format!("devdb/{}", project.name)));
     put(
         "env",
         Value::Map(vec![("DATABASE_URL".into(), "postgresql".into())]),

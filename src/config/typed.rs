@@ -53,12 +53,17 @@ pub fn server(
         _ => 60,
     };
     let path = surroundings.variable("PATH").unwrap_or_default();
+    let engine = surroundings.variable("DOCKER_HOST");
+    let host = layers.text("server.host").map(str::to_owned);
     Ok(Server {
         kind,
         image: layers.text("server.image").unwrap_or(DEFAULT_IMAGE).into(),
         port,
         data,
         settings: layers.map("server.settings").into_iter().collect(),
+        engine_host: host.or_else(|| elsewhere(engine?)),
+        engine: engine.map(str::to_owned),
+        publish: layers.text("server.publish").map(str::to_owned),
         mounts: service.map(|s| s.mounts.clone()).unwrap_or_default(),
         environment: service.map(|s| s.environment.clone()).unwrap_or_default(),
         command: service.map(|s| s.command.clone()).unwrap_or_default(),
@@ -68,6 +73,29 @@ pub fn server(
         path: std::env::split_paths(path).collect(),
         wait: number("server.wait"),
     })
+}
+
+/// The machine that `DOCKER_HOST` names, where it is not this one.
+fn elsewhere(engine: &str) -> Option<String> {
+    let url = url::Url::parse(engine).ok()?;
+    let is_remote = ["tcp", "ssh", "http", "https"].contains(&url.scheme());
+    let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+    let is_here = ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
+    (is_remote && !is_here).then_some(host)
+}
+
+/// The tag is devdb's to say: the content decides it.
+pub fn baked(layers: &Layers) -> Result<String> {
+    let image = layers.text("bake.image").unwrap_or_default();
+    let last = image.rsplit('/').next().unwrap_or_default();
+    if last.is_empty() || last.contains([':', '@']) || image.contains(char::is_uppercase) {
+        return Err(Error::usage(format!(
+            "{}: bake.image = {image:?} is no repository of images",
+            layers.origin("bake.image").unwrap_or(&Origin::Default)
+        ))
+        .hint("write it in lower case and without a tag: \"ghcr.io/team/shop-db\""));
+    }
+    Ok(image.to_owned())
 }
 
 pub fn database(root: &Path, layers: &Layers) -> Result<Database> {
@@ -268,4 +296,24 @@ pub fn env(layers: &Layers, roles: &[Role]) -> Result<Vec<(String, EnvValue)>> {
             Ok((name, EnvValue::Text(value)))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_elsewhere_is_told_from_one_here() {
+        for (engine, host) in [
+            ("tcp://build.example.com:2376", Some("build.example.com")),
+            ("ssh://me@10.0.0.5", Some("10.0.0.5")),
+            ("tcp://[fd00::1]:2376", Some("fd00::1")),
+            ("tcp://127.0.0.2:2376", Some("127.0.0.2")),
+            ("tcp://localhost:2375", None),
+            ("unix:///var/run/docker.sock", None),
+            ("", None),
+        ] {
+            assert_eq!(elsewhere(engine).as_deref(), host, "{engine}");
+        }
+    }
 }

@@ -29,7 +29,8 @@ impl BaseKey {
         BaseKey(format!("devdb base {hex}"))
     }
 
-    pub(super) fn text(&self) -> &str {
+    /// What tells it from others.
+    pub fn text(&self) -> &str {
         &self.0
     }
 }
@@ -62,6 +63,22 @@ pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> 
     // The mark comes last: a base without it is never used.
     database::comment(on, &name, &key.0).await?;
     Ok(name)
+}
+
+/// Drops every database of the project but the dev database.
+pub async fn drop_all(on: &mut Connection, names: &Names) -> Result<()> {
+    let rows = on
+        .fetch(
+            "select datname::text from pg_catalog.pg_database \
+             where pg_catalog.starts_with(datname::text, $1)",
+            &[&names.prefix()],
+        )
+        .await?;
+    for row in rows {
+        let name: String = row.try_get(0).map_err(error_from)?;
+        database::drop(on, &name).await?;
+    }
+    Ok(())
 }
 
 /// `CREATE DATABASE … TEMPLATE`, and then what that does not copy: owner, grants, the limit of

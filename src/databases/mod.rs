@@ -16,7 +16,7 @@ mod spare;
 mod trash;
 
 pub use aside::{begin_fresh, forget_aside, heal, is_aside, put_aside, swap_aside};
-pub use base::{BaseKey, clone_from, find_base, keep_as_base};
+pub use base::{BaseKey, clone_from, drop_all, find_base, keep_as_base};
 pub use baseline::{
     Baseline, BaselineKey, KEPT, Known, Mark, baselines, has_comment, keep, longest, prune,
 };

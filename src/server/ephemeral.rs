@@ -7,9 +7,10 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::baked::PGDATA;
 use super::state::Kept;
-use super::{Kind, Server};
-use crate::config::{Config, Data, Port, ServerKind};
+use super::{Baked, Kind, Recipe, Server};
+use crate::config::{self, Config, Data, Port, ServerKind};
 use crate::error::{Error, Named, Result};
 use crate::event::Events;
 use crate::postgres::Target;
@@ -37,29 +38,42 @@ impl Ephemeral {
     /// # Errors
     /// `Server` where the project's server is somebody else's, or none can be started.
     pub async fn start(config: &Config, server: &Server, events: &Events) -> Result<Self> {
-        Self::start_on(config, server, Data::Tmpfs, events).await
+        let kind = kind(server)?;
+        Self::start_as(config, kind, |server| server.data = Data::Tmpfs, events).await
+    }
+
+    /// Starts one in Docker from a baked image: with all that is in it.
+    pub async fn start_baked(config: &Config, baked: &Baked, events: &Events) -> Result<Self> {
+        let change = |server: &mut config::Server| {
+            server.image.clone_from(&baked.image);
+            server.data = Data::Image;
+            server.environment.remove("PGDATA");
+        };
+        Self::start_as(config, ServerKind::Docker, change, events).await
+    }
+
+    /// Starts one in Docker whose data directory lies where [`Ephemeral::bake`] needs it, and is as
+    /// small as can be.
+    pub async fn start_to_bake(config: &Config, events: &Events) -> Result<Self> {
+        let change = |server: &mut config::Server| {
+            server.data = Data::Volume;
+            server.environment.insert("PGDATA".into(), PGDATA.into());
+        };
+        Self::start_as(config, ServerKind::Docker, change, events).await
     }
 
     /// The same with its data on the disk, for [`Server::keep_prepared`].
     pub async fn start_to_keep(config: &Config, server: &Server, events: &Events) -> Result<Self> {
-        Self::start_on(config, server, Data::Volume, events).await
+        let kind = kind(server)?;
+        Self::start_as(config, kind, |server| server.data = Data::Volume, events).await
     }
 
-    async fn start_on(
+    async fn start_as(
         config: &Config,
-        server: &Server,
-        data: Data,
+        kind: ServerKind,
+        change: impl FnOnce(&mut config::Server),
         events: &Events,
     ) -> Result<Self> {
-        let kind = match server.kind() {
-            "docker" => ServerKind::Docker,
-            "local" => ServerKind::Local,
-            _ => {
-                return Err(Error::server(
-                    "a server of its own is needed, and the project's is given by URL: devdb does not know how to make another one like it",
-                ));
-            }
-        };
         let all = config.project.state_dir.join("ephemeral");
         Self::sweep(config, events).await;
         let token = format!(
@@ -74,7 +88,7 @@ impl Ephemeral {
         let project = &config.project;
         let (id, state_dir) = (project.id.clone(), project.state_dir.clone());
         let mut config = derived(config, &folder, &token, kind);
-        config.server.data = data;
+        change(&mut config.server);
         let task = events.begin("starting a server for this command alone", None);
         let silent = Events::silent();
         let server = Server::open(&config, &silent).await?;
@@ -122,11 +136,36 @@ impl Ephemeral {
         Ok(kept)
     }
 
+    /// Stops it and makes an image of its data; it is gone then.
+    ///
+    /// # Errors
+    /// `Server`, with what the engine says.
+    pub async fn bake(self, recipe: &Recipe) -> Result<Baked> {
+        self.server.stop(&Events::silent()).await?;
+        let baked = match &self.server.kind {
+            Kind::Docker(docker) => docker.bake(recipe).await,
+            _ => Err(Error::server("only a server in Docker becomes an image")),
+        };
+        self.close().await?;
+        baked
+    }
+
     /// Removes it with everything in it.
     pub async fn close(self) -> Result<()> {
         self.server.remove(&Events::silent(), true).await?;
         let what = format!("cannot remove {}", self.folder.display());
         std::fs::remove_dir_all(&self.folder).named(what)
+    }
+}
+
+/// Like the project's.
+fn kind(server: &Server) -> Result<ServerKind> {
+    match server.kind() {
+        "docker" => Ok(ServerKind::Docker),
+        "local" => Ok(ServerKind::Local),
+        _ => Err(Error::server(
+            "a server of its own is needed, and the project's is given by URL: devdb does not know how to make another one like it",
+        )),
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Server`] is opened from the configuration, brought up, and gives a [`Target`]. What it
 //! remembers between commands is in `<state_dir>/server.json`; callers hold the project's lock.
 
+mod baked;
 mod docker;
 mod ephemeral;
 mod local;
@@ -20,6 +21,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+pub use self::baked::{Baked, Recipe};
+pub use self::docker::Images;
 pub use self::ephemeral::Ephemeral;
 pub use self::spec::Drift;
 
@@ -173,8 +176,11 @@ impl Server {
             Port::Auto => state.port?,
         };
         let pending = state.slots.values().any(|slot| slot.pending);
-        (!pending && state.answered == Some(fingerprint(config)))
-            .then(|| local_target(config, port))
+        let target = match state.kind.as_deref() {
+            Some("local") => local_target(config, port),
+            _ => docker_target(config, port),
+        };
+        (!pending && state.answered == Some(fingerprint(config))).then_some(target)
     }
 
     /// Whether devdb made the data directory with this identifier (`pg_control_system()`), by what
@@ -547,6 +553,15 @@ fn fingerprint(config: &Config) -> String {
     let text = format!("{server:?} {:?} {:?}", database.user, database.password);
     let hash = Sha256::digest(text);
     hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+/// A container's server, with the configured user.
+fn docker_target(config: &Config, port: u16) -> Target {
+    let mut target = local_target(config, port);
+    if let Some(host) = &config.server.engine_host {
+        target.host.clone_from(host);
+    }
+    target
 }
 
 /// A server on this machine, with the configured user.

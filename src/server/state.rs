@@ -96,7 +96,7 @@ pub(crate) enum Intent {
     PutAside { to: String },
     /// The present folder is renamed to `to`, and the one aside takes its place.
     SwapBack { to: String },
-    /// The present folder is being emptied.
+    /// The present folder or volume is being emptied, or filled for the first time.
     Empty,
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Named, Result};
 use crate::migrations::{Chain, MigrationTool};
 use crate::postgres::{Connection, Target, database};
 
-use super::{Context, provision, ready, roles};
+use super::{Context, bake, provision, ready, roles};
 
 pub use crate::databases::Baseline;
 
@@ -350,7 +350,7 @@ pub async fn prune_baselines(context: &Context, keep: usize) -> Result<Vec<Strin
 }
 
 async fn session(context: &Context) -> Result<Connection> {
-    let maintenance: Target = context.server().await?.ensure_up(&context.events).await?;
+    let maintenance: Target = bake::up(context, &context.server().await?).await?;
     crate::postgres::connect(&maintenance).await
 }
 

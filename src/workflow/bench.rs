@@ -8,7 +8,7 @@ use crate::postgres;
 use crate::server::{Ephemeral, Server};
 
 use super::baseline::{self, Keys};
-use super::{Context, provision};
+use super::{Context, bake, provision};
 
 /// An open one. What is done there is done with its own `context`.
 pub(super) struct Bench {
@@ -24,7 +24,7 @@ impl Bench {
     /// `Server` where none can be had; `Refused` on one that is not devdb's to change.
     pub async fn on_projects_server(context: &Context) -> Result<Self> {
         let server = context.server().await?;
-        let maintenance = server.ensure_up(&context.events).await?;
+        let maintenance = bake::up(context, &server).await?;
         provision::allow_databases(context.config(), "create scratch databases")?;
         let names = context.names();
         Ok(Bench {
@@ -73,7 +73,22 @@ impl Bench {
     pub async fn on_own_server(context: &Context) -> Result<Self> {
         let server = context.server().await?;
         let own = Ephemeral::start(context.config(), &server, &context.events).await?;
-        let home = context;
+        Self::on(context, own).await
+    }
+
+    /// On a server of its own that may begin with what an earlier replay gave.
+    ///
+    /// # Errors
+    /// As [`Bench::on_own_server`].
+    pub async fn on_own_server_at_head(context: &Context) -> Result<Self> {
+        let server = context.server().await?;
+        match bake::own_server(context, &server).await? {
+            Some(own) => Self::on(context, own).await,
+            None => Self::on_own_server(context).await,
+        }
+    }
+
+    async fn on(home: &Context, own: Ephemeral) -> Result<Self> {
         let context = home.with_config(own.config.clone());
         home.lend_learned(&context);
         let workshop = Workshop::open(&own.target, &context.names()).await?;

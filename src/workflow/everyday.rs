@@ -13,7 +13,7 @@ use crate::server::Server;
 
 use super::bench::Bench;
 use super::git;
-use super::{Context, baseline, provision};
+use super::{Context, bake, baseline, provision};
 
 /// A migration with what git knows of it.
 #[derive(Debug, Clone, Serialize)]
@@ -228,7 +228,7 @@ pub async fn stamp(context: &Context, wanted: &str) -> Result<String> {
         wanted => find(&chain, wanted)?.id.clone(),
     };
     let server = context.server().await?;
-    let maintenance = server.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &server).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let variables = context.variables(&target);
     let base = match tool {

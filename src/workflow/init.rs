@@ -42,6 +42,10 @@ fn text(context: &Context) -> String {
     for (key, entry) in context.loaded.layers.iter() {
         let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
         let section = if key == "env" { "env" } else { section };
+        // What few projects need to say.
+        if key == "bake.image" && entry.origin == Origin::Default {
+            continue;
+        }
         // What a compose file says is taken from there, and so is not said twice.
         let from_compose =
             matches!(&entry.origin, Origin::Detected(what) if what.contains(": service "));

@@ -9,7 +9,7 @@ use crate::migrations::{Ran, Rollback};
 
 use super::ready::apply;
 use super::snapshot::{forget, last_applied, save_automatically};
-use super::{Context, provision};
+use super::{Context, bake, provision};
 
 /// The migrations that ran, in order.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,7 @@ pub async fn migrate(context: &Context, to: Option<&str>) -> Result<Moved> {
     let _lock = context.lock("migrate").await?;
     let mut tool = context.tool()?;
     let server = context.server().await?;
-    let maintenance = server.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &server).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let ran = apply(context, &mut tool, &target, to).await?;
     context.keep_learned(&tool);
@@ -64,7 +64,7 @@ pub async fn rollback(context: &Context, how_far: &Rollback, save: bool) -> Resu
     let _lock = context.lock("rollback").await?;
     let mut tool = context.tool()?;
     let server = context.server().await?;
-    let maintenance = server.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &server).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let variables = context.variables(&target);
     let mut saved = None;

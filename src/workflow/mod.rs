@@ -1,6 +1,7 @@
 //! What a user asks for, one file each. A workflow takes a [`Context`], has the rooms meet, and
 //! gives plain data back.
 
+mod bake;
 mod baseline;
 mod bench;
 mod check;
@@ -29,6 +30,7 @@ mod switch;
 mod tidy;
 mod verify;
 
+pub use bake::{Bake, BakeOptions, bake};
 pub use baseline::{Baseline, baselines, prune_baselines};
 pub use check::{Check, CheckOptions, Finding, Level, Looked, Rule, Tried, Way, check, try_remote};
 pub use compare::{

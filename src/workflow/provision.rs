@@ -223,7 +223,9 @@ pub(super) fn key(config: &Config) -> Result<BaseKey> {
     }
     let mounts = config.server.mounts.iter().map(|(path, _)| path);
     for file in config.database.before.iter().chain(mounts) {
-        parts.push(file.as_os_str().as_encoded_bytes().to_vec());
+        // The same in every checkout.
+        let name = file.strip_prefix(&config.project.root).unwrap_or(file);
+        parts.push(name.as_os_str().as_encoded_bytes().to_vec());
         if file.is_file() {
             parts.push(std::fs::read(file).named(format_args!("cannot read {}", file.display()))?);
         }

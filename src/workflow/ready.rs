@@ -13,7 +13,7 @@ use crate::postgres;
 use crate::server::Server;
 
 use super::baseline::{self, Keys};
-use super::{Context, provision};
+use super::{Context, bake, provision};
 
 /// The dev database as it is now.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,7 @@ pub async fn ready(context: &Context) -> Result<Ready> {
         let reset = super::reset::with_server(context, tool.as_mut(), &server, &options).await?;
         return Ok(report(&reset.target, &reset.ran, false, started));
     }
-    let maintenance = server.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &server).await?;
     let (target, made) = provision::dev_database(context, &maintenance).await?;
     let ran = match made {
         true => first_replay(context, tool.as_mut(), &target, None).await?,

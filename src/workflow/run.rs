@@ -16,7 +16,7 @@ use crate::error::{Error, Named, Result};
 use crate::postgres::{self, database};
 
 use super::bench::Bench;
-use super::{Context, baseline, provision, snapshot};
+use super::{Context, bake, baseline, provision, snapshot};
 
 /// How `devdb run` and `devdb clone` make their databases.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ pub async fn run(context: &Context, command: &[String], options: &RunOptions) ->
 
 async fn make(context: &Context, options: &RunOptions) -> Result<(Bench, Vec<Scratch>)> {
     let mut bench = match (options.own_server, &options.from) {
-        (true, None) => Bench::on_own_server(context).await?,
+        (true, None) => Bench::on_own_server_at_head(context).await?,
         (true, Some(_)) => {
             return Err(Error::usage("a snapshot is not on a server of its own")
                 .hint("leave out --server ephemeral or --from"));
@@ -226,7 +226,7 @@ pub async fn clone(
 
 /// The clones that stay.
 pub async fn clones(context: &Context) -> Result<Vec<Kept>> {
-    let maintenance = context.server().await?.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &context.server().await?).await?;
     let mut on = postgres::connect(&maintenance).await?;
     let found = clones::all(&mut on, &context.names()).await;
     on.close().await;
@@ -239,7 +239,7 @@ pub async fn clones(context: &Context) -> Result<Vec<Kept>> {
 /// `Usage` where there is none of that name; those that there are are named.
 pub async fn drop_clone(context: &Context, name: &str) -> Result<()> {
     let _lock = context.lock("drop").await?;
-    let maintenance = context.server().await?.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &context.server().await?).await?;
     let mut on = postgres::connect(&maintenance).await?;
     let all = clones::all(&mut on, &context.names()).await?;
     let Some(found) = all.iter().find(|clone| clone.mark.name == name) else {

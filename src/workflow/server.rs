@@ -7,13 +7,14 @@ use crate::error::Result;
 use crate::server::{Command, Ephemeral, Server};
 
 use super::lock::ProjectLock;
-use super::{Context, provision};
+use super::{Context, bake, provision};
 
 /// A server that runs.
 #[derive(Debug, Serialize)]
 pub struct Up {
     /// The maintenance database.
     pub url: String,
+    pub host: String,
     pub port: u16,
     pub server: String,
 }
@@ -22,9 +23,10 @@ pub struct Up {
 pub async fn up(context: &Context) -> Result<Up> {
     let _lock = context.lock("up").await?;
     let server = context.server().await?;
-    let target = server.ensure_up(&context.events).await?;
+    let target = bake::up(context, &server).await?;
     Ok(Up {
         url: target.url("postgresql"),
+        host: target.host.clone(),
         port: target.port,
         server: server.describe(),
     })
@@ -83,7 +85,7 @@ async fn dev(context: &Context) -> Result<(Target, Server)> {
             "the last reset did not come to its end: `devdb ready` does it again, `devdb undo` brings the old data back",
         );
     }
-    let maintenance = server.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &server).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     Ok((target, server))
 }

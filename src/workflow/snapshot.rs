@@ -15,7 +15,7 @@ use crate::postgres::{self, Connection, database};
 use crate::server::{Command, Server};
 
 use super::reset::tell_clients;
-use super::{Context, provision};
+use super::{Context, bake, provision};
 
 pub use crate::databases::snapshot::Snapshot;
 
@@ -96,7 +96,7 @@ pub(super) async fn last_applied(context: &Context, target: &Target) -> Option<S
 /// All snapshots, the oldest first, with those that lie in data directories which were put aside.
 pub async fn snapshots(context: &Context) -> Result<Vec<Snapshot>> {
     let server = context.server().await?;
-    let maintenance = server.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &server).await?;
     let mut on = postgres::connect(&maintenance).await?;
     let found = all(context, &server, &mut on).await;
     on.close().await;
@@ -324,7 +324,7 @@ async fn run(command: Command, input: Stdio, output: Stdio) -> Result<()> {
 async fn session(context: &Context, what: &str) -> Result<(Server, Connection)> {
     provision::allow_databases(context.config(), what)?;
     let server = context.server().await?;
-    let maintenance = server.ensure_up(&context.events).await?;
+    let maintenance = bake::up(context, &server).await?;
     let on = postgres::connect(&maintenance).await?;
     Ok((server, on))
 }

@@ -18,7 +18,7 @@ use super::bench::session;
 use super::ready::tool_if_any;
 use super::reset::tell_clients;
 use super::snapshot::{elsewhere, note_saved};
-use super::{Context, git, provision};
+use super::{Context, bake, git, provision};
 
 /// The dev database of the branch that was entered.
 #[derive(Debug, Serialize)]
@@ -115,7 +115,7 @@ pub async fn switch(context: &Context, options: &SwitchOptions) -> Result<Switch
             Some(on) => on.target().clone(),
             None => return Ok(stayed(context, entered, started)),
         },
-        false => context.server().await?.ensure_up(&context.events).await?,
+        false => bake::up(context, &context.server().await?).await?,
     };
     let mut on = postgres::connect(&maintenance).await?;
     let mut present = healed(context, &mut on).await?;

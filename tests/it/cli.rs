@@ -575,6 +575,7 @@ fn config_shows_every_value_with_its_origin() {
     database.extensions  ["vector"]                       devdb.toml:5
     migrations.tool      "sqlx"                           found: sqlx files in migrations
     migrations.dir       "migrations"                     found: sqlx files in migrations
+    bake.image           "devdb/shop"                     default
     env                  { DATABASE_URL = "postgresql" }  default
     "#);
 }
@@ -662,6 +663,7 @@ fn completions_and_help_are_there() {
       check        Whether the migrations are fit to be merged: the one command for a pipeline
       run          Run a command with a throw-away database at head
       serve        Lend clean databases at head over HTTP, to test runners in any language
+      bake         Make an image whose server is at head from its first moment
       snapshot     Saved states of the dev database, with its data
       switch       Give each git branch a dev database of its own: park this one, bring back that one
       migrate      Apply pending migrations to the dev database

@@ -25,7 +25,11 @@ const FLOORS: &[(&str, u8)] = &[
 /// An outside crate and the files (by the beginning of their path below `src/`) that may use it.
 const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["serve/"]),
-    ("bollard", &["server/"]),
+    ("bollard", &["server/docker/"]),
+    ("docker_credential", &["server/docker/"]),
+    ("hyper", &["server/docker/"]),
+    ("hyper_util", &["server/docker/"]),
+    ("tower_service", &["server/docker/"]),
     ("sqlx", &["postgres.rs", "migrations/sqlx"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),

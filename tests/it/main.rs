@@ -2,11 +2,13 @@
 
 mod support;
 
+mod bake;
 mod check;
 mod cli;
 mod cli_alembic;
 mod cli_compare;
 mod cli_docker;
+mod elsewhere;
 mod everyday;
 mod generate_alembic;
 mod house;

@@ -1,6 +1,7 @@
 //! What Python said about the revisions, kept between runs: a ready database then needs no Python
 //! to be found ready.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,20 @@ impl AlembicCache {
             },
             Some(&dir),
         )
+    }
+
+    /// Those files one by one: path from `dir` → hash. Without those beside `dir`.
+    pub fn surrounding_files(&self, dir: &Path) -> BTreeMap<String, String> {
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        let inside = self.sources.files.iter().filter_map(|file| {
+            let file = file.canonicalize().ok()?;
+            let name = file.strip_prefix(&dir).ok()?.to_str()?.to_owned();
+            Some((
+                name,
+                graph::hex(&Sha256::digest(std::fs::read(&file).ok()?)),
+            ))
+        });
+        inside.collect()
     }
 
     /// Whether the files are still as they were.

@@ -16,6 +16,7 @@ mod runner;
 mod sqlite;
 mod versions;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -155,6 +156,12 @@ impl Alembic {
     pub fn surroundings(&self) -> Option<String> {
         let known = self.known.as_ref()?;
         Some(known.surroundings(&self.dir))
+    }
+
+    /// The files of that inside the project: path from the folder of alembic.ini → hash.
+    pub fn surrounding_files(&self) -> BTreeMap<String, String> {
+        let known = self.known.as_ref();
+        known.map_or_else(BTreeMap::new, |known| known.surrounding_files(&self.dir))
     }
 
     /// How Python is run, for messages.

@@ -512,15 +512,13 @@ def create_all(context):
 
 
 def imported(paths):
-    """The project's own files that these files import, directly or not: a replay depends on them.
-
-    Only what is loaded already is looked at; nothing is imported for this."""
+    """The project's own files that these files import, directly or not, at once or in a function: a
+    replay depends on them. Nothing is imported for this."""
     import ast
 
     found, seen, todo = [], set(paths), list(paths)
 
-    def add(module, follow):
-        path = own_file(sys.modules.get(module))
+    def add(path, follow):
         if path is not None and path not in seen:
             seen.add(path)
             found.append(path)
@@ -535,19 +533,36 @@ def imported(paths):
         except (OSError, SyntaxError, ValueError):
             continue
         for node in ast.walk(tree):
+            folder, names = None, []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [node.module] + ["%s.%s" % (node.module, a.name) for a in node.names]
-            else:
-                continue
+            elif isinstance(node, ast.ImportFrom):
+                module = node.module or ""
+                names = [module] * bool(module)
+                names += [(module + "." + alias.name).lstrip(".") for alias in node.names]
+                if node.level:
+                    folder = os.path.dirname(path)
+                    for _ in range(1, node.level):
+                        folder = os.path.dirname(folder)
             for name in names:
                 parents = name.split(".")
                 # A package is run on the way to its module, and is no more than that.
                 for count in range(1, len(parents)):
-                    add(".".join(parents[:count]), False)
-                add(name, True)
+                    add(own_module(".".join(parents[:count]), folder), False)
+                add(own_module(name, folder), True)
     return sorted(found)
+
+
+def own_module(name, folder=None):
+    """The project's own file of this module, loaded or not; below `folder` for a relative import."""
+    if folder is None and name in sys.modules:
+        return own_file(sys.modules[name])
+    for place in sys.path if folder is None else [folder]:
+        whole = os.path.abspath(os.path.join(place, *name.split(".")))
+        for path in (whole + ".py", os.path.join(whole, "__init__.py")):
+            if os.path.isfile(path):
+                return path if is_own(path) else None
+    return None
 
 
 def own_file(module):

@@ -16,15 +16,19 @@ impl Docker {
     /// Names the slot in `server.json`; `None` for tmpfs, which keeps nothing.
     pub(in crate::server) fn key(&self) -> Option<String> {
         match &self.config.server.data {
-            Data::Volume => Some("volume".into()),
+            // Each engine has volumes of its own.
+            Data::Volume => Some(match &self.config.server.engine_host {
+                Some(host) => format!("volume@{host}"),
+                None => "volume".into(),
+            }),
             Data::Folder(folder) => Some(format!("folder:{}", folder.display())),
-            Data::Tmpfs => None,
+            Data::Tmpfs | Data::Image => None,
         }
     }
 
     /// A tmpfs goes with its container, so there is nothing to put aside.
     pub(in crate::server) fn exchanges_data(&self) -> bool {
-        self.config.server.data != Data::Tmpfs
+        self.key().is_some()
     }
 
     pub(super) fn folder(&self) -> Option<&Path> {
@@ -50,6 +54,7 @@ impl Docker {
         match &self.config.server.data {
             Data::Folder(folder) => folder.to_string_lossy().into_owned(),
             Data::Tmpfs => "tmpfs".into(),
+            Data::Image => "image".into(),
             // Where server.json was lost, the container still knows its volume.
             Data::Volume => found
                 .and_then(|f| f.data.clone())
@@ -275,20 +280,15 @@ impl Docker {
             ours: true,
             ..Kept::default()
         };
+        slot.intent = Some(Intent::Empty);
+        state.save()?;
         match self.folder() {
-            None => {
-                slot.current = fresh.clone();
-                volume::destroy(&self.docker, &self.config, &fresh.place).await?;
-            }
-            Some(folder) => {
-                slot.intent = Some(Intent::Empty);
-                state.save()?;
-                folder::empty(&self.docker, &self.config, image, folder).await?;
-                if let Some(slot) = self.slot_mut(state) {
-                    slot.intent = None;
-                    slot.current = fresh;
-                }
-            }
+            None => volume::destroy(&self.docker, &self.config, &fresh.place).await?,
+            Some(folder) => folder::empty(&self.docker, &self.config, image, folder).await?,
+        }
+        if let Some(slot) = self.slot_mut(state) {
+            slot.intent = None;
+            slot.current = fresh;
         }
         state.save()
     }
@@ -298,12 +298,9 @@ impl Docker {
         let Some(intent) = self.slot(state).and_then(|slot| slot.intent.clone()) else {
             return Ok(());
         };
-        let Some(folder) = self.folder().map(Path::to_path_buf) else {
-            return Ok(());
-        };
         events.note(format!(
             "the last command was cut off while it changed {}; bringing that to its end",
-            folder.display()
+            self.place(state, None)
         ));
         // Whatever is to be moved, nobody may work in it.
         self.refuse_shared().await?;

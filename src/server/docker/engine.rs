@@ -8,16 +8,28 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as Failure;
 
+use super::ssh;
+use crate::config::Server;
 use crate::error::{Error, Result};
 
 /// How long an engine may take to say its version. One that is starting answers late or never.
 const LIMIT: Duration = Duration::from_secs(5);
+/// The same by ssh, which may have to ask for a passphrase.
+const SSH_LIMIT: Duration = Duration::from_secs(60);
 
 /// Connects and agrees on a version of the API: the engine may be years older than the client.
 ///
 /// # Errors
 /// `Server`: not installed, not running, not permitted, not answering.
-pub(crate) async fn connect(path: &[PathBuf]) -> Result<Docker> {
+pub(crate) async fn connect(server: &Server) -> Result<Docker> {
+    let path = &server.path;
+    if let Some(url) = server
+        .engine
+        .as_deref()
+        .filter(|url| url.starts_with("ssh://"))
+    {
+        return connect_by_ssh(url).await;
+    }
     let docker = Docker::connect_with_defaults().map_err(|e| unreachable(&e, path))?;
     match tokio::time::timeout(LIMIT, docker.negotiate_version()).await {
         Ok(Ok(docker)) => Ok(docker),
@@ -28,6 +40,24 @@ pub(crate) async fn connect(path: &[PathBuf]) -> Result<Docker> {
         ))
         .hint("restart the engine, or set `kind = \"local\"` under [server]")),
     }
+}
+
+async fn connect_by_ssh(url: &str) -> Result<Docker> {
+    let (docker, said) = ssh::connect(url)?;
+    let why = match tokio::time::timeout(SSH_LIMIT, docker.negotiate_version()).await {
+        Ok(Ok(docker)) => return Ok(docker),
+        Ok(Err(failure)) => chain(&failure),
+        Err(_) => format!("no answer within {} s", SSH_LIMIT.as_secs()),
+    };
+    // What ssh says last comes after the end of the connection.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let said = said.text();
+    let error = Error::server(format!("cannot reach the Docker engine at {url}"));
+    let error = match said.is_empty() {
+        true => error.detail(why),
+        false => error.detail(said),
+    };
+    Err(error.hint("`ssh HOST docker version` has to work without questions; or unset DOCKER_HOST"))
 }
 
 fn unreachable(failure: &Failure, path: &[PathBuf]) -> Error {
@@ -56,6 +86,10 @@ fn unreachable(failure: &Failure, path: &[PathBuf]) -> Error {
                 )
             }
         }
+        _ if chain(failure).contains("HTTPS server") => Error::server(
+            "the Docker engine wants TLS, and DOCKER_TLS_VERIFY is not set",
+        )
+        .hint("set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem"),
         _ => Error::server(format!("cannot reach the Docker engine: {}", chain(failure)))
             .hint("check DOCKER_HOST, or set `kind = \"local\"` under [server]"),
     }

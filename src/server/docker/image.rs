@@ -9,7 +9,7 @@ use bollard::models::ImageInspect;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
-use super::engine;
+use super::{credentials, engine};
 use crate::error::{Error, Result};
 use crate::event::Events;
 
@@ -91,6 +91,14 @@ pub(crate) async fn find(docker: &Docker, name: &str) -> Result<Option<Image>> {
     }
 }
 
+/// The image that stands for this name here, without asking a registry.
+pub(crate) async fn present(docker: &Docker, name: &str) -> Result<Option<Image>> {
+    match find(docker, name).await? {
+        None if name == DEFAULT => find(docker, BUILT).await,
+        found => Ok(found),
+    }
+}
+
 /// The image of this name: as it is here, else pulled, else (for the default one) the one that
 /// `compose/build.sh` made.
 ///
@@ -141,7 +149,7 @@ async fn pull(docker: &Docker, name: &str, events: &Events) -> Result<(), String
         options.tag("latest")
     };
     let mut stream = docker
-        .create_image(Some(options.build()), None, None)
+        .create_image(Some(options.build()), None, credentials::of(name))
         .boxed();
     let mut layers: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     let mut patience = SILENCE_BEFORE_FIRST;
@@ -183,7 +191,7 @@ fn has_tag(name: &str) -> bool {
             .is_some_and(|last| last.contains(':'))
 }
 
-fn reason(failure: &Failure) -> String {
+pub(crate) fn reason(failure: &Failure) -> String {
     match (engine::answer(failure), failure) {
         (Some((_, message)), _) => message.trim().to_string(),
         (None, Failure::DockerStreamError { error }) => error.clone(),

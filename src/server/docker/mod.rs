@@ -1,7 +1,9 @@
 //! A server in a Docker container: `devdb-<project id>`, with its data in a volume, a folder or
 //! memory. The only owner of the `bollard` crate.
 
+mod baked;
 mod container;
+mod credentials;
 mod data;
 mod engine;
 mod folder;
@@ -10,17 +12,19 @@ mod helper;
 mod image;
 mod reset;
 mod spec;
+mod ssh;
 mod up;
 mod volume;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
+pub use self::baked::Images;
 use self::container::Found;
 use super::ready::{self, Attempt};
 use super::spec::Spec;
 use super::state::State;
-use super::{Command, Condition, Status};
+use super::{Command, Condition, Status, port};
 use crate::config::{Config, Port};
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -38,7 +42,7 @@ pub(super) struct Docker {
 impl Docker {
     pub(super) async fn open(config: &Config) -> Result<Self> {
         Ok(Docker {
-            docker: engine::connect(&config.server.path).await?,
+            docker: engine::connect(&config.server).await?,
             name: format!("devdb-{}", config.project.id),
             seen: Mutex::new(None),
             config: config.clone(),
@@ -75,7 +79,36 @@ impl Docker {
     }
 
     fn target(&self, port: u16) -> Target {
-        super::local_target(&self.config, port)
+        super::docker_target(&self.config, port)
+    }
+
+    /// The engine's machine is another one: what is free there only it can tell.
+    fn is_elsewhere(&self) -> bool {
+        self.config.server.engine_host.is_some()
+    }
+
+    fn is_free(&self, port: u16) -> bool {
+        self.is_elsewhere() || port::is_free(port)
+    }
+
+    /// Where the container's port is to be published.
+    ///
+    /// # Errors
+    /// `Server` where the engine's machine has no address.
+    async fn publish_on(&self) -> Result<String> {
+        let server = &self.config.server;
+        let host = match (&server.publish, &server.engine_host) {
+            (Some(address), _) => return Ok(address.clone()),
+            (None, None) => return Ok("127.0.0.1".into()),
+            (None, Some(host)) => host,
+        };
+        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+        let address = found.ok().and_then(|mut all| all.next());
+        let address = address.ok_or_else(|| {
+            Error::server(format!("the Docker engine's machine {host} has no address"))
+                .hint("set `host` under [server] to a name or an address that it is reached by")
+        })?;
+        Ok(address.ip().to_string())
     }
 
     /// The port to publish; `None` where one is still to be chosen.

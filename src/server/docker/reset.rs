@@ -19,7 +19,7 @@ impl Docker {
         adopt: bool,
         prepared: Option<&str>,
     ) -> Result<DataReset> {
-        if self.config.server.data == Data::Tmpfs {
+        if !self.exchanges_data() {
             return Ok(DataReset::Unsupported {
                 why: "its data is in memory only".into(),
             });
@@ -402,6 +402,7 @@ impl Docker {
         }
         container::sweep_helpers(&self.docker, &self.config.project.id).await?;
         if wipe {
+            self.sweep_unfinished_image().await?;
             task.advance(0, "removing its data");
             for volume in volume::all(&self.docker, &self.config).await? {
                 volume::destroy(&self.docker, &self.config, &volume.name).await?;

@@ -47,6 +47,9 @@ pub(crate) fn of(config: &Config, port: u16, place: &str) -> Spec {
             spec.set_hidden(format!("environment {name}"), &value);
         }
     }
+    if let (Some(_), Some(address)) = (&server.engine_host, &server.publish) {
+        spec.set("publish", address);
+    }
     for (here, there) in &server.mounts {
         spec.set(format!("mount {there}"), here.display());
     }
@@ -94,7 +97,7 @@ fn environment(config: &Config) -> BTreeMap<String, String> {
 }
 
 /// The command line after the image's entry point.
-fn command(config: &Config) -> Vec<String> {
+pub(crate) fn command(config: &Config) -> Vec<String> {
     let server = &config.server;
     let ours = settings::arguments(&settings::merged(&server.settings));
     match server.command.split_first() {
@@ -133,7 +136,7 @@ pub(crate) fn body(
     config: &Config,
     image: &Image,
     spec: &Spec,
-    port: u16,
+    (address, port): (&str, u16),
     place: &str,
 ) -> ContainerCreateBody {
     let mut labels = labels(config, "server");
@@ -160,6 +163,7 @@ pub(crate) fn body(
         Data::Volume => mounts.push(volume(place, &target)),
         Data::Folder(_) => mounts.push(bind(place, &target)),
         Data::Tmpfs => tmpfs = Some(HashMap::from([(target, "rw".to_string())])),
+        Data::Image => {}
     }
     ContainerCreateBody {
         image: Some(image.name.clone()),
@@ -179,7 +183,7 @@ pub(crate) fn body(
             port_bindings: Some(HashMap::from([(
                 "5432/tcp".to_string(),
                 Some(vec![PortBinding {
-                    host_ip: Some("127.0.0.1".into()),
+                    host_ip: Some(address.to_owned()),
                     host_port: Some(port.to_string()),
                 }]),
             )])),

@@ -175,8 +175,27 @@ impl Docker {
         self.create_on(state, &image, &place, port, events).await
     }
 
+    /// Files of this machine are not on the engine's.
+    fn refuse_files_elsewhere(&self) -> Result<()> {
+        let server = &self.config.server;
+        let Some(host) = &server.engine_host else {
+            return Ok(());
+        };
+        let file = match (&server.data, server.mounts.first()) {
+            (Data::Folder(folder), _) => folder,
+            (_, Some((file, _))) => file,
+            _ => return Ok(()),
+        };
+        Err(Error::usage(format!(
+            "{} is on this machine, and the Docker engine is on {host}",
+            file.display()
+        ))
+        .hint("keep the data in a volume (`data = \"volume\"`), and name SQL files under `before` in [database]"))
+    }
+
     /// A missing file would otherwise be refused by the engine in words of its own.
-    fn check_mounts(&self) -> Result<()> {
+    pub(super) fn check_mounts(&self) -> Result<()> {
+        self.refuse_files_elsewhere()?;
         match self
             .config
             .server
@@ -202,9 +221,15 @@ impl Docker {
         events: &Events,
     ) -> Result<Found, Failure> {
         let spec = spec::of(&self.config, port, place);
+        let address = self.publish_on().await?;
+        if self.is_elsewhere() && state.kind.is_none() {
+            events.note(format!(
+                "the server is published on {address}: whoever reaches that machine reaches it, with the password under [database]"
+            ));
+        }
         let until = Instant::now() + Duration::from_secs(10);
         loop {
-            let body = spec::body(&self.config, image, &spec, port, place);
+            let body = spec::body(&self.config, image, &spec, (&address, port), place);
             let created = container::create(&self.docker, &self.name, body).await?;
             // Somebody else's container of that name is refused by `find`.
             let Some(found) = self.find().await? else {
@@ -241,10 +266,11 @@ impl Docker {
     /// The configured port, or a free one; remembered before it is used.
     async fn free_port(&self, state: &mut State, avoid: &[u16], events: &Events) -> Result<u16> {
         let wish = match self.config.server.port {
-            Port::Fixed(port) if port::is_free(port) && avoid.is_empty() => return Ok(port),
+            Port::Fixed(port) if self.is_free(port) && avoid.is_empty() => return Ok(port),
             Port::Fixed(port) => {
                 let holder = match container::publisher(&self.docker, port).await {
                     Some(holder) => Some(holder),
+                    None if self.is_elsewhere() => None,
                     None => port::holder(port),
                 };
                 return Err(port::taken(port, holder));
@@ -253,11 +279,11 @@ impl Docker {
         };
         if let Some(port) = wish
             && !avoid.contains(&port)
-            && port::is_free(port)
+            && self.is_free(port)
         {
             return Ok(port);
         }
-        let port = port::choose(&self.config.project.id, avoid)
+        let port = port::choose(&self.config.project.id, avoid, |port| self.is_free(port))
             .ok_or_else(|| Error::server("no port between 20000 and 32000 is free"))?;
         if let Some(old) = wish {
             events.note(format!("port {old} is taken by now; using {port}"));
@@ -287,7 +313,7 @@ impl Docker {
         for _ in 0..PORT_ATTEMPTS {
             task.advance(0, Stage::Starting.text());
             let mine = found.port().unwrap_or_default();
-            let started = if found.paused || port::is_free(mine) {
+            let started = if found.paused || self.is_free(mine) {
                 container::start(&self.docker, &found, &self.name).await?
             } else if self.find().await?.is_some_and(|now| now.running) {
                 // A twin was faster.
@@ -381,7 +407,7 @@ impl Docker {
         if self.config.server.port == Port::Auto {
             state.port = Some(target.port);
         }
-        if self.config.server.data != Data::Tmpfs && self.slot(state).is_none() {
+        if self.exchanges_data() && self.slot(state).is_none() {
             self.take_stock(state, Some(found), &found.image).await?;
         }
         let in_use = found.data.clone();

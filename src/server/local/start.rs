@@ -219,7 +219,7 @@ impl Local {
         {
             return Ok(port);
         }
-        let port = port::choose(&self.config.project.id, avoid)
+        let port = port::choose(&self.config.project.id, avoid, port::is_free)
             .ok_or_else(|| Error::server("no port between 20000 and 32000 is free"))?;
         if let Some(old) = wish {
             events.note(format!("port {old} is taken by now; using {port}"));

@@ -13,7 +13,7 @@ use crate::postgres;
 use crate::schema::{self, Change, Plan, What};
 
 use super::super::generate::bodies;
-use super::super::{Context, provision, stakes};
+use super::super::{Context, bake, provision, stakes};
 use super::side::read_project;
 use super::{Desk, Filter, Side, lines};
 
@@ -116,7 +116,7 @@ async fn find(
     let target = match against {
         Some(target) => target.clone(),
         None => {
-            let maintenance = context.server().await?.ensure_up(&context.events).await?;
+            let maintenance = bake::up(context, &context.server().await?).await?;
             provision::dev_database(context, &maintenance).await?.0
         }
     };

@@ -12,7 +12,7 @@ use crate::postgres::{self, Connection, Row, error_from};
 use crate::schema::{self, Kind, Schema};
 
 use super::super::generate::schema_files;
-use super::super::{Context, baseline, git, provision, ready, snapshot};
+use super::super::{Context, bake, baseline, git, provision, ready, snapshot};
 use super::Desk;
 
 /// One side.
@@ -131,7 +131,7 @@ impl Desk<'_> {
         match side {
             Side::Dev => {
                 let server = self.home.server().await?;
-                let maintenance = server.ensure_up(&self.home.events).await?;
+                let maintenance = bake::up(self.home, &server).await?;
                 Ok(provision::dev_database(self.home, &maintenance).await?.0)
             }
             Side::Url(target) => Ok(target.clone()),

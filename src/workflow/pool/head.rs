@@ -21,7 +21,7 @@ pub(super) async fn open(context: &Context, options: &PoolOptions) -> Result<(Be
     }
     let _lock = context.lock("serve").await?;
     let mut bench = match options.own_server {
-        true => Bench::on_own_server(context).await?,
+        true => Bench::on_own_server_at_head(context).await?,
         false => Bench::for_replay(context, None).await?,
     };
     match prepare(&bench.context, &mut bench.workshop, "head").await {

@@ -74,7 +74,11 @@ impl TestProject {
                     state_dir: dir.path().join("state"),
                     root,
                 },
+                baked: "devdb/test".into(),
                 server: Settings {
+                    engine: None,
+                    engine_host: None,
+                    publish: None,
                     kind,
                     image: IMAGE.clone(),
                     port: Port::Auto,
