@@ -21,6 +21,7 @@ clean_up() {
   fi
   [[ ${#pids[@]} -eq 0 ]] || kill "${pids[@]}" 2>/dev/null || true
   [[ ${#pids[@]} -eq 0 ]] || wait "${pids[@]}" 2>/dev/null || true
+  pkill -KILL -f -- "-address $folder/exec/" || true # containers that an engine which was killed left
   ip link delete "$bridge" 2>/dev/null || true
   for place in $(awk -v at="$folder/" 'index($2, at) == 1 { print $2 }' /proc/mounts | sort -r); do umount -l "$place" || true; done
   rm -rf "$folder/data" "$folder/exec"
@@ -45,17 +46,20 @@ issue() {
     -extfile <(printf '%s\nextendedKeyUsage=%s\n' "$2" "$3") 2>/dev/null
 }
 
-start_engine_two() {
+make_bridge() {
   ip link delete "$bridge" 2>/dev/null || true
   ip link add "$bridge" type bridge
   ip addr add 172.30.99.1/24 dev "$bridge"
   ip link set "$bridge" up
+}
+
+start_engine_two() {
   # Without iptables the proxy publishes ports, and the first engine's rules stay as they are.
   setsid dockerd --host "unix://$folder/docker.sock" --host "tcp://$address:2376" \
     --tlsverify --tlscacert "$folder/certs/ca.pem" --tlscert "$folder/certs/server.pem" --tlskey "$folder/certs/server-key.pem" \
     --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/docker.pid" \
-    --bridge "$bridge" --iptables=false --ip-forward=false --ip-masq=false </dev/null >"$folder/dockerd.log" 2>&1 &
-  pids+=($!)
+    --bridge "$bridge" --iptables=false --ip-forward=false --ip-masq=false </dev/null >>"$folder/dockerd.log" 2>&1 8>&- &
+  pids[0]=$!
   local end=$((SECONDS + 60))
   until docker --host "unix://$folder/docker.sock" version >/dev/null 2>&1; do
     if [[ $SECONDS -ge $end || ! -e /proc/${pids[0]} ]]; then
@@ -65,6 +69,19 @@ start_engine_two() {
     fi
     sleep 0.2
   done
+}
+
+# Its containerd outlives it, and does not always let the next one in.
+restart_engine_two() {
+  local pid
+  pid=$(cat "$folder/exec/containerd/containerd.pid" 2>/dev/null || true) # without a newline: `read` fails
+  [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null || true
+  # Where nobody reaps it, it would pass for one that runs.
+  rm -f "$folder/exec/containerd/containerd.pid"
+  start_engine_two
+}
+
+copy_image() {
   docker save "$image" | docker --host "unix://$folder/docker.sock" load --quiet >/dev/null
 }
 
@@ -73,7 +90,7 @@ start_ssh() {
   ssh-keygen -q -t ed25519 -N '' -f "$folder/host_key"
   ssh-keygen -q -t ed25519 -N '' -f "$folder/client_key"
   DOCKER_HOST="unix://$folder/docker.sock" "$python" "$DEVDB_ROOT/scripts/second-engine-ssh.py" \
-    "$address" 2222 "$folder" </dev/null >"$folder/ssh.log" 2>&1 &
+    "$address" 2222 "$folder" </dev/null >"$folder/ssh.log" 2>&1 8>&- &
   pids+=($!)
   # `ssh` reads only the home of /etc/passwd; what it is called as brings the rest.
   mkdir -p "$folder/bin"
@@ -85,14 +102,23 @@ start_ssh() {
 
 main() {
   [[ $EUID -eq 0 ]] || { fail "a second engine needs root"; return; }
+  # One at a time: there is one address, and one bridge.
+  exec 8>"/tmp/devdb-second-engine.lock"
+  flock 8
   mkdir -p "$folder"
   (make_certificates)
+  make_bridge
   start_engine_two
+  copy_image
   start_ssh
   printf 'DOCKER_HOST=tcp://%s:2376\nDOCKER_TLS_VERIFY=1\nDOCKER_CERT_PATH=%s\n' "$address" "$folder/certs" >"$folder/env-tls"
   printf 'DOCKER_HOST=ssh://root@%s:2222\nPATH=%s:%s\n' "$address" "$folder/bin" "$PATH" >"$folder/env-ssh"
   echo ready
-  while read -r _; do :; done # not cat: a trap waits for that to end
+  # An engine that is killed starts again, as a service does.
+  local status
+  while status=0; read -r -t 0.2 _ || status=$?; [[ $status -ne 1 ]]; do
+    [[ -e /proc/${pids[0]} ]] || restart_engine_two
+  done
 }
 
 main

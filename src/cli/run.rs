@@ -111,6 +111,9 @@ fn context(ui: &Ui, global: &Global) -> Result<Context> {
         loaded,
         events: ui.events(),
     };
+    if workflow::is_anything_left(&context) {
+        behind::tidy(global);
+    }
     for skipped in &context.loaded.skipped {
         context.events.detail(skipped.clone());
     }
@@ -229,7 +232,9 @@ async fn run(ui: &Ui, cli: Cli) -> Result<ExitCode> {
             }
         }
         Command::Tidy => {
-            let tidied = workflow::tidy(&context(ui, global)?).await?;
+            let loaded = config::load(&surroundings(global)?)?;
+            let events = ui.events();
+            let tidied = workflow::tidy(&Context { loaded, events }).await?;
             kept::tidied(ui, &tidied);
         }
         Command::Undo => {

@@ -71,6 +71,7 @@ pub fn server(
         allow_reset: flag("server.allow_reset"),
         bin: layers.text("server.bin").map(|bin| root.join(bin)),
         path: std::env::split_paths(path).collect(),
+        owner: None,
         wait: number("server.wait"),
     })
 }

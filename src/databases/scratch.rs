@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use super::Names;
 use super::base::clone_from;
 use crate::error::{ErrorKind, Result};
-use crate::postgres::{self, Connection, Target, database};
+use crate::postgres::{self, Connection, Row, Target, database, error_from};
 
 /// A session that may make scratch databases. All of them are dropped by [`Workshop::close`]; where
 /// the process dies first, the next [`Workshop::open`] does it.
@@ -47,7 +47,7 @@ impl Workshop {
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
         // Waits for nobody: process ids are unique while they live, and the dead hold no lock.
-        lock(&mut connection, &token).await?;
+        lock(&mut connection, names, &token).await?;
         Ok(Workshop {
             connection,
             names: names.clone(),
@@ -152,7 +152,7 @@ impl Workshop {
     /// made before is still the workshop's.
     pub async fn reopen(&mut self, maintenance: &Target) -> Result<()> {
         self.connection = postgres::connect(maintenance).await?;
-        lock(&mut self.connection, &self.token).await
+        lock(&mut self.connection, &self.names, &self.token).await
     }
 
     /// Takes one out: it is somebody else's from now on, who renames it.
@@ -175,18 +175,51 @@ impl Workshop {
     }
 }
 
-async fn lock(connection: &mut Connection, token: &str) -> Result<()> {
-    let sql = format!("select pg_catalog.pg_advisory_lock({LOCK_CLASS}, pg_catalog.hashtext($1))");
-    connection.fetch(&sql, &[token]).await.map(|_| ())
+/// The session is called like what it makes, so that it can be known as a dead owner's.
+async fn lock(connection: &mut Connection, names: &Names, token: &str) -> Result<()> {
+    let sql = format!(
+        "select pg_catalog.set_config('application_name', $2, false), \
+         pg_catalog.pg_advisory_lock({LOCK_CLASS}, pg_catalog.hashtext($1))"
+    );
+    let name = names.scratch(token, "");
+    connection.fetch(&sql, &[token, &name]).await.map(|_| ())
+}
+
+/// The process of an owner, where it is not there any more.
+fn is_gone(token: &str) -> bool {
+    let process = token.split('x').next().and_then(|id| id.parse().ok());
+    process.is_none_or(|id| kill(Pid::from_raw(id), None) == Err(Errno::ESRCH))
+}
+
+/// Ends sessions whose owner was killed while they were at work: the server would find out only
+/// when that is done, and until then they hold their lock. Only where processes are known: on a
+/// server of this machine.
+async fn end_dead_sessions(connection: &mut Connection, prefix: &str) -> Result<()> {
+    if !connection.target().is_local() {
+        return Ok(());
+    }
+    let sql = "select pid, application_name from pg_catalog.pg_stat_activity \
+               where pg_catalog.starts_with(application_name, $1)";
+    for row in connection.fetch(sql, &[prefix]).await? {
+        let (pid, name): (i32, String) = (
+            row.try_get(0).map_err(error_from)?,
+            row.try_get(1).map_err(error_from)?,
+        );
+        let token = name[prefix.len()..].split('_').next().unwrap_or_default();
+        if is_gone(token) {
+            // Waits for it, in milliseconds.
+            let end = format!("select pg_catalog.pg_terminate_backend({pid}, 5000)");
+            connection.fetch(&end, &[]).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the server was started so lately that an owner that lives may not have taken its lock
 /// again ([`Workshop::reopen`]). By its process id alone nobody is known, but a few seconds later
 /// the lock tells.
 async fn may_come_back(connection: &mut Connection, token: &str) -> Result<bool> {
-    let process = token.split('x').next().and_then(|id| id.parse().ok());
-    let is_gone = |id| kill(Pid::from_raw(id), None) == Err(Errno::ESRCH);
-    if process.is_none_or(is_gone) {
+    if is_gone(token) {
         return Ok(false);
     }
     let sql = "select pg_catalog.now() - pg_catalog.pg_postmaster_start_time() < interval '10 s'";
@@ -196,6 +229,7 @@ async fn may_come_back(connection: &mut Connection, token: &str) -> Result<bool>
 /// Drops the scratch databases of the project whose owner is dead.
 async fn sweep(connection: &mut Connection, names: &Names) -> Result<()> {
     let prefix = names.scratch_prefix();
+    end_dead_sessions(connection, &prefix).await?;
     for name in database::beginning_with(connection, &prefix).await? {
         let token = name[prefix.len()..].split('_').next().unwrap_or_default();
         let key = format!("{LOCK_CLASS}, pg_catalog.hashtext($1)");

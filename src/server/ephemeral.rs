@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::baked::PGDATA;
+use super::docker::Docker;
 use super::state::Kept;
-use super::{Baked, Kind, Recipe, Server};
+use super::{Baked, Kind, Recipe, Server, owner};
 use crate::config::{self, Config, Data, Port, ServerKind};
 use crate::error::{Error, Named, Result};
 use crate::event::Events;
@@ -74,17 +75,8 @@ impl Ephemeral {
         change: impl FnOnce(&mut config::Server),
         events: &Events,
     ) -> Result<Self> {
-        let all = config.project.state_dir.join("ephemeral");
         Self::sweep(config, events).await;
-        let token = format!(
-            "{}x{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        let folder = all.join(&token);
-        let lock = lock(&folder)?.ok_or_else(|| {
-            Error::failed(format!("{} is in use by another process", folder.display()))
-        })?;
+        let (token, folder, lock) = claim(config)?;
         let project = &config.project;
         let (id, state_dir) = (project.id.clone(), project.state_dir.clone());
         let mut config = derived(config, &folder, &token, kind);
@@ -115,9 +107,21 @@ impl Ephemeral {
         })
     }
 
-    /// Removes those whose owner is dead.
+    /// Removes those whose owner is dead; on the engine also those of other projects, which may have
+    /// lost the folder that told of them.
     pub async fn sweep(config: &Config, events: &Events) {
-        sweep(config, &config.project.state_dir.join("ephemeral"), events).await;
+        sweep(config, &all(config), events).await;
+        let may_be_docker = matches!(config.server.kind, ServerKind::Docker | ServerKind::Auto);
+        if may_be_docker && let Err(error) = Docker::sweep_ownerless(config).await {
+            events.detail(format!("nothing is swept on the engine: {error}"));
+        }
+    }
+
+    /// Whether a command died without clearing up; asks nobody.
+    pub fn any_dead(config: &Config) -> bool {
+        let folders = std::fs::read_dir(all(config));
+        let mut folders = folders.into_iter().flatten().flatten();
+        folders.any(|entry| !is_unborn(&entry) && matches!(lock(&entry.path()), Ok(Some(_))))
     }
 
     /// Stops it and gives its data to the project; `None` where that is no place of devdb's own.
@@ -169,6 +173,57 @@ fn kind(server: &Server) -> Result<ServerKind> {
     }
 }
 
+/// What the names of folders begin with that are being made. One that stays costs only its place.
+const UNBORN: &str = ".new-";
+
+fn is_unborn(entry: &std::fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with(UNBORN)
+}
+
+fn all(config: &Config) -> PathBuf {
+    config.project.state_dir.join("ephemeral")
+}
+
+/// A folder of its own, locked.
+fn claim(config: &Config) -> Result<(String, PathBuf, File)> {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let token = format!("{}x{number}", std::process::id());
+    let folder = all(config).join(&token);
+    // Under its name only once it is locked: who looks for the dead must not take it before.
+    let unborn = all(config).join(format!("{UNBORN}{token}"));
+    let lock = lock(&unborn)?.ok_or_else(|| {
+        Error::failed(format!("{} is in use by another process", unborn.display()))
+    })?;
+    std::fs::rename(&unborn, &folder).named(format!("cannot make {}", folder.display()))?;
+    Ok((token, folder, lock))
+}
+
+/// Says that a command is at work that leaves something where it is killed: the next one, whichever
+/// it is, then sees to it. Gone when dropped.
+pub struct Presence {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Presence {
+    /// # Errors
+    /// `Failed` where the state folder cannot be written to.
+    pub fn mark(config: &Config) -> Result<Self> {
+        let (_, folder, lock) = claim(config)?;
+        Ok(Presence {
+            folder,
+            _lock: lock,
+        })
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        // What is left is swept.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
 fn derived(config: &Config, folder: &Path, token: &str, kind: ServerKind) -> Config {
     let mut config = config.clone();
     config.project.id = format!("{}-{token}", config.project.id);
@@ -176,6 +231,7 @@ fn derived(config: &Config, folder: &Path, token: &str, kind: ServerKind) -> Con
     config.server.kind = kind;
     config.server.data = Data::Tmpfs;
     config.server.port = Port::Auto;
+    config.server.owner = owner::this();
     config
 }
 
@@ -204,6 +260,9 @@ fn lock(folder: &Path) -> Result<Option<File>> {
 async fn sweep(config: &Config, all: &Path, events: &Events) {
     for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
         let folder = entry.path();
+        if is_unborn(&entry) {
+            continue;
+        }
         let Ok(Some(_lock)) = lock(&folder) else {
             continue;
         };

@@ -7,6 +7,7 @@ mod baked;
 mod docker;
 mod ephemeral;
 mod local;
+mod owner;
 mod port;
 mod ready;
 pub(crate) mod settings;
@@ -23,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::baked::{Baked, Recipe};
 pub use self::docker::Images;
-pub use self::ephemeral::Ephemeral;
+pub use self::ephemeral::{Ephemeral, Presence};
 pub use self::spec::Drift;
 
 use crate::config::{Config, Port, ServerKind};

@@ -53,4 +53,4 @@ pub use snapshot::{
 };
 pub use status::{HistoryEntry, Status, history, status};
 pub use switch::{How, SwitchOptions, Switched, install_hook, switch};
-pub use tidy::{Tidied, tidy};
+pub use tidy::{Tidied, is_anything_left, tidy};

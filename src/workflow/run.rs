@@ -14,6 +14,7 @@ use crate::databases::clones::{self, Clone as Kept};
 use crate::databases::{Scratch, Workshop};
 use crate::error::{Error, Named, Result};
 use crate::postgres::{self, database};
+use crate::server::Presence;
 
 use super::bench::Bench;
 use super::{Context, bake, baseline, provision, snapshot};
@@ -49,6 +50,7 @@ pub struct RunEnd {
 /// # Errors
 /// `Usage` where the command cannot be started; what the replay gives.
 pub async fn run(context: &Context, command: &[String], options: &RunOptions) -> Result<RunEnd> {
+    let _presence = Presence::mark(context.config())?;
     let (mut bench, databases) = {
         let _lock = context.lock("run").await?;
         make(context, options).await?

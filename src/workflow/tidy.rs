@@ -10,7 +10,7 @@ use crate::databases::{self, KEPT, Workshop, clones, snapshot};
 use crate::error::Result;
 use crate::migrations::MigrationTool;
 use crate::postgres::{self, Connection};
-use crate::server::Server;
+use crate::server::{Ephemeral, Server};
 
 use super::Context;
 use super::baseline::{self, Keys};
@@ -36,6 +36,9 @@ pub struct Tidied {
 pub async fn tidy(context: &Context) -> Result<Tidied> {
     let config = context.config();
     let _lock = ProjectLock::acquire_tidy(&config.project, &context.events).await?;
+    if Ephemeral::any_dead(config) {
+        Ephemeral::sweep(config, &context.events).await;
+    }
     if Server::has_old_data(config) {
         let _lock = context.lock("tidy").await?;
         let server = context.server().await?;
@@ -50,6 +53,8 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
         return Ok(Tidied::default());
     };
     let names = context.names();
+    // Opening one sweeps what the dead left.
+    Workshop::open(&maintenance, &names).await?.close().await?;
     let mut tidied = Tidied {
         dropped: databases::empty_trash(&mut on, &names).await?,
         spare_of: None,
@@ -77,6 +82,11 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
     }
     on.close().await;
     Ok(tidied)
+}
+
+/// Whether a command died that leaves something for [`tidy`]; asks no server.
+pub fn is_anything_left(context: &Context) -> bool {
+    Ephemeral::any_dead(context.config())
 }
 
 /// The baseline that the next reset begins with. Where the chain grew since, and that takes no

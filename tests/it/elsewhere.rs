@@ -1,71 +1,14 @@
 //! Engines and registries that are not this machine's usual ones.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::docker;
 use crate::support::project::{Project, Run};
-use crate::support::python;
+use crate::support::second_engine::SecondEngine;
 use crate::support::server::image;
-
-/// Ends with its stdin.
-struct Helper(Child);
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
-
-/// A second engine on 127.0.0.2, as on another machine.
-struct SecondEngine {
-    folder: tempfile::TempDir,
-    _helper: Helper,
-}
-
-impl SecondEngine {
-    fn start() -> Self {
-        // A socket's path may have 107 bytes.
-        let folder = tempfile::Builder::new().prefix("e2").tempdir().unwrap();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/second-engine.sh");
-        let mut child = Command::new(script)
-            .arg(folder.path())
-            .arg(image())
-            .arg(python::python())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
-        let helper = Helper(child);
-        assert_eq!(line.trim(), "ready", "scripts/second-engine.sh tells why");
-        SecondEngine {
-            folder,
-            _helper: helper,
-        }
-    }
-
-    /// The variables that lead there: `tls` or `ssh`.
-    fn variables(&self, way: &str) -> Vec<(String, String)> {
-        let file = self.folder.path().join(format!("env-{way}"));
-        let text = std::fs::read_to_string(file).unwrap();
-        let pairs = text.lines().map(|line| line.split_once('=').unwrap());
-        pairs
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect()
-    }
-
-    /// What `docker` says there.
-    fn docker(&self, arguments: &[&str]) -> String {
-        let socket = format!("unix://{}/docker.sock", self.folder.path().display());
-        docker::docker(&[&["--host", &socket], arguments].concat()).unwrap()
-    }
-}
 
 fn project(name: &str) -> Project {
     let project = Project::empty(name);

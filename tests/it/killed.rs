@@ -195,7 +195,7 @@ fn tidy_and_generate_can_be_killed_at_any_step() {
 }
 
 /// The server's process, from its own file.
-fn postmaster(project: &Project) -> i32 {
+pub fn postmaster(project: &Project) -> i32 {
     let mut folders = vec![project.path(".state")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap().flatten() {

@@ -22,6 +22,7 @@ mod pytest_plugin;
 mod report;
 mod roles;
 mod run;
+mod run_killed;
 mod schema_corpus;
 mod schema_coverage;
 mod schema_locks;

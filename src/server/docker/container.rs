@@ -8,8 +8,9 @@ use bollard::container::LogOutput;
 use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    ListVolumesOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveVolumeOptions, StartContainerOptions, StopContainerOptionsBuilder,
+    WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use super::engine;
 use super::spec;
 use crate::error::{Error, Result};
+use crate::server::owner;
 use crate::server::spec::Spec;
 
 /// How long the engine may take to remove a container that somebody else told it to remove.
@@ -301,6 +303,44 @@ pub(crate) async fn sweep_helpers(docker: &Docker, project: &str) -> Result<()> 
     for container in left {
         if let Some(id) = container.id {
             remove(docker, &id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes containers and volumes whose owner is dead, of whatever project. What cannot be removed
+/// now is tried again next time.
+pub(crate) async fn sweep_ownerless(docker: &Docker) -> Result<()> {
+    let filters = HashMap::from([("label".to_string(), vec![spec::OWNER.to_string()])]);
+    let is_dead = |labels: &HashMap<String, String>| {
+        labels
+            .get(spec::OWNER)
+            .is_some_and(|owner| owner::is_dead(owner))
+    };
+    let options = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let containers = docker.list_containers(Some(options)).await;
+    for container in engine::named(containers, "cannot list containers")? {
+        if container.labels.as_ref().is_some_and(is_dead)
+            && let Some(id) = container.id
+        {
+            remove(docker, &id).await?;
+        }
+    }
+    let options = ListVolumesOptionsBuilder::default()
+        .filters(&filters)
+        .build();
+    let volumes = docker.list_volumes(Some(options)).await;
+    let volumes = engine::named(volumes, "cannot list volumes")?;
+    for volume in volumes.volumes.unwrap_or_default() {
+        if is_dead(&volume.labels) {
+            let removed = docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>);
+            engine::gone(
+                removed.await,
+                format_args!("cannot remove volume {}", volume.name),
+            )?;
         }
     }
     Ok(())

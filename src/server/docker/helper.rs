@@ -7,6 +7,7 @@ use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions};
 use super::{container, engine, image, spec};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::server::owner;
 
 /// Runs a shell script as root with `mounts`; gives what it printed.
 ///
@@ -27,12 +28,16 @@ pub(crate) async fn run(
     };
     let mut command = vec![script.to_string(), "sh".to_string()];
     command.extend(arguments.iter().map(ToString::to_string));
+    let mut labels = spec::labels(config, "helper");
+    if let Some(owner) = owner::this() {
+        labels.insert(spec::OWNER.to_string(), owner);
+    }
     let body = ContainerCreateBody {
         image: Some(image.to_string()),
         user: Some("0:0".into()),
         entrypoint: Some(vec!["/bin/sh".into(), "-euc".into()]),
         cmd: Some(command),
-        labels: Some(spec::labels(config, "helper")),
+        labels: Some(labels),
         host_config: Some(HostConfig {
             mounts: Some(mounts),
             tmpfs: Some(

@@ -49,6 +49,12 @@ impl Docker {
         })
     }
 
+    /// Removes what dead commands left on the engine, those of other projects too.
+    pub(super) async fn sweep_ownerless(config: &Config) -> Result<()> {
+        let docker = engine::connect(&config.server).await?;
+        container::sweep_ownerless(&docker).await
+    }
+
     pub(super) fn describe(&self) -> String {
         let seen = self.seen.lock().ok().and_then(|seen| seen.clone());
         let image = seen.unwrap_or_else(|| self.config.server.image.clone());

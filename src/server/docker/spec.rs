@@ -18,6 +18,8 @@ pub(crate) const SPEC: &str = "dev.devdb.spec";
 pub(crate) const FIELDS: &str = "dev.devdb.spec.fields";
 pub(crate) const MAJOR: &str = "dev.devdb.major";
 pub(crate) const ROLE: &str = "dev.devdb.role";
+/// The process that it goes with.
+pub(crate) const OWNER: &str = "dev.devdb.owner";
 
 /// Postgres puts parallel queries' shared memory into `/dev/shm`; Docker's 64 MB are too few.
 const SHM_BYTES: i64 = 256 << 20;
@@ -26,14 +28,18 @@ pub(crate) const STOP_SECONDS: i32 = 30;
 
 /// The labels that everything of one project carries.
 pub(crate) fn labels(config: &Config, role: &str) -> HashMap<String, String> {
-    HashMap::from([
+    let mut labels = HashMap::from([
         (PROJECT.to_string(), config.project.id.clone()),
         (
             ROOT.to_string(),
             config.project.root.to_string_lossy().into_owned(),
         ),
         (ROLE.to_string(), role.to_string()),
-    ])
+    ]);
+    if let Some(owner) = &config.server.owner {
+        labels.insert(OWNER.to_string(), owner.clone());
+    }
+    labels
 }
 
 /// Everything about a container that the configuration decides. `place` is the volume or folder

@@ -77,6 +77,7 @@ impl TestProject {
                 baked: "devdb/test".into(),
                 server: Settings {
                     engine: None,
+                    owner: None,
                     engine_host: None,
                     publish: None,
                     kind,

@@ -7,5 +7,6 @@ pub mod http;
 pub mod project;
 pub mod python;
 pub mod random_schema;
+pub mod second_engine;
 pub mod server;
 pub mod versions;
