@@ -1,6 +1,7 @@
 //! What a user asks for, one file each. A workflow takes a [`Context`], has the rooms meet, and
 //! gives plain data back.
 
+mod attend;
 mod bake;
 mod baseline;
 mod bench;

@@ -1,23 +1,18 @@
 //! `devdb run`, `devdb clone` and `devdb drop`: databases at head to throw away.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde::Serialize;
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::databases::clones::{self, Clone as Kept};
 use crate::databases::{Scratch, Workshop};
-use crate::error::{Error, Named, Result};
+use crate::error::{Error, Result};
 use crate::postgres::{self, database};
 use crate::server::Presence;
 
 use super::bench::Bench;
-use super::{Context, bake, baseline, provision, snapshot};
+use super::{Context, attend, bake, baseline, provision, snapshot};
 
 /// How `devdb run` and `devdb clone` make their databases.
 #[derive(Debug, Default)]
@@ -55,7 +50,7 @@ pub async fn run(context: &Context, command: &[String], options: &RunOptions) ->
         let _lock = context.lock("run").await?;
         make(context, options).await?
     };
-    let ended = attend(&bench.context, command, &databases).await;
+    let ended = attend::attend(&bench.context, command, &databases).await;
     let mut kept = Vec::new();
     if let Ok(code) = ended
         && code != 0
@@ -121,53 +116,6 @@ async fn make(context: &Context, options: &RunOptions) -> Result<(Bench, Vec<Scr
             Err(error)
         }
     }
-}
-
-/// Runs the command to its end; gives its exit code.
-async fn attend(context: &Context, command: &[String], databases: &[Scratch]) -> Result<i32> {
-    let [program, arguments @ ..] = command else {
-        return Err(Error::usage("there is no command to run").hint("devdb run -- pytest"));
-    };
-    let mut child = Command::new(program);
-    child.args(arguments).stdin(Stdio::inherit());
-    if let Some(first) = databases.first() {
-        child.envs(context.variables(&first.target));
-        child.env("DEVDB_URL", first.target.url("postgresql"));
-    }
-    for (at, scratch) in databases.iter().enumerate() {
-        child.env(
-            format!("DEVDB_URL_{}", at + 1),
-            scratch.target.url("postgresql"),
-        );
-    }
-    let what = format!("cannot run {program}");
-    // Before there is a command: from then on a signal is meant for it.
-    let mut terminate = signal(SignalKind::terminate()).named(&what)?;
-    let mut interrupt = signal(SignalKind::interrupt()).named(&what)?;
-    let mut child = child.spawn().map_err(|e| {
-        Error::usage(format!("{what}: {e}")).hint("name a program after --: devdb run -- pytest")
-    })?;
-    loop {
-        tokio::select! {
-            status = child.wait() => return Ok(exit_code(status.named(&what)?)),
-            _ = terminate.recv() => forward(&child, Signal::SIGTERM),
-            // The terminal sends Ctrl-C to the command as well: it decides.
-            _ = interrupt.recv() => {}
-        }
-    }
-}
-
-fn forward(child: &Child, signal: Signal) {
-    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-        // Fails only where it has ended already.
-        let _ = kill(Pid::from_raw(id), signal);
-    }
-}
-
-fn exit_code(status: std::process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt as _;
-    let signal = status.signal().map(|signal| 128 + signal);
-    status.code().or(signal).unwrap_or(1)
 }
 
 async fn keep(

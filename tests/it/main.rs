@@ -4,6 +4,7 @@ mod support;
 
 mod bake;
 mod check;
+mod ci_files;
 mod cli;
 mod cli_alembic;
 mod cli_compare;

@@ -1,6 +1,6 @@
 //! `devdb run`, `clone` and `drop`.
 
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::Stdio;
 
 use crate::kept::{local, query};
@@ -126,7 +126,12 @@ fn signals_reach_the_command_and_the_dead_are_swept() {
     let project = ready("run_signals");
     let start = |script: &str| {
         let mut command = project.0.command(&["run", "--", "sh", "-c", script]);
-        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        // Not the terminal's foreground, where Ctrl-C reaches the command by itself.
+        let child = command
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let started = project.0.path("started");
         while !started.exists() {
             std::thread::sleep(std::time::Duration::from_millis(10));
@@ -134,13 +139,17 @@ fn signals_reach_the_command_and_the_dead_are_swept() {
         std::fs::remove_file(started).unwrap();
         child
     };
-    let send = |child: &std::process::Child, signal| {
+    let send = |child: &std::process::Child, signal: nix::sys::signal::Signal| {
         let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     };
-    let mut child = start("trap 'exit 9' TERM; touch started; while true; do sleep 0.05; done");
-    send(&child, nix::sys::signal::Signal::SIGTERM);
-    assert_eq!(child.wait().unwrap().code(), Some(9));
+    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"] {
+        let script =
+            format!("trap 'exit 9' {signal}; touch started; while true; do sleep 0.05; done");
+        let mut child = start(&script);
+        send(&child, format!("SIG{signal}").parse().unwrap());
+        assert_eq!(child.wait().unwrap().code(), Some(9), "{signal}");
+    }
     assert_eq!(scratch(&project.0), "");
 
     let mut child = start("touch started; sleep 2");
