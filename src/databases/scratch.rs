@@ -39,7 +39,11 @@ impl Workshop {
     /// Opens a session on the server and sweeps what dead sessions of the project left.
     /// `maintenance` is a database that is always there, such as `postgres`.
     pub async fn open(maintenance: &Target, names: &Names) -> Result<Self> {
-        let mut connection = postgres::connect(maintenance).await?;
+        Self::open_on(postgres::connect(maintenance).await?, names).await
+    }
+
+    /// The same in a session that is there already.
+    pub async fn open_on(mut connection: Connection, names: &Names) -> Result<Self> {
         sweep(&mut connection, names).await?;
         let token = format!(
             "{}x{}",

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::{Images, Kind, Server};
 use crate::error::Result;
 use crate::event::Events;
@@ -30,19 +28,14 @@ pub struct Recipe {
 }
 
 /// An image that is here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Baked {
     /// Repository and tag.
     pub image: String,
-    /// The engine's name for it: `sha256:…`
-    pub id: String,
     /// What decided its content.
     pub key: String,
     /// With what it shares with its base.
     pub bytes: u64,
-    /// The major version of Postgres, where the image tells.
-    pub major: Option<u32>,
-    #[serde(skip)]
     pub labels: BTreeMap<String, String>,
 }
 

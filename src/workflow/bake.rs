@@ -290,9 +290,16 @@ pub(super) async fn up(context: &Context, server: &Server) -> Result<Target> {
         let mut tool = tool_if_any(context)?;
         if let Some(baked) = find(context, &images, tool.as_mut()).await? {
             let task = context.events.begin("copying the data of an image", None);
-            server.begin_with(&baked, &context.events).await?;
-            task.end(baked.image);
-            begun = tool;
+            match server.begin_with(&baked, &context.events).await {
+                Ok(()) => {
+                    task.end(baked.image);
+                    begun = tool;
+                }
+                // Emptied again by what follows, which replays.
+                Err(error) => context
+                    .events
+                    .warn(format!("{} is not used: {error}", baked.image)),
+            }
         }
     }
     let maintenance = server.ensure_up(&context.events).await?;

@@ -4,7 +4,7 @@
 use crate::config::ServerKind;
 use crate::databases::{ServerWide, Workshop};
 use crate::error::{Error, Result};
-use crate::postgres;
+use crate::postgres::{self, Connection};
 use crate::server::{Ephemeral, Server};
 
 use super::baseline::{self, Keys};
@@ -23,12 +23,16 @@ impl Bench {
     /// # Errors
     /// `Server` where none can be had; `Refused` on one that is not devdb's to change.
     pub async fn on_projects_server(context: &Context) -> Result<Self> {
-        let server = context.server().await?;
-        let maintenance = bake::up(context, &server).await?;
         provision::allow_databases(context.config(), "create scratch databases")?;
-        let names = context.names();
+        let session = match running(context).await {
+            Some(session) => session,
+            None => {
+                let server = context.server().await?;
+                postgres::connect(&bake::up(context, &server).await?).await?
+            }
+        };
         Ok(Bench {
-            workshop: Workshop::open(&maintenance, &names).await?,
+            workshop: Workshop::open_on(session, &context.names()).await?,
             context: context.clone(),
             own: None,
         })
@@ -162,4 +166,16 @@ pub(super) async fn session(context: &Context) -> Option<postgres::Connection> {
     let maintenance = Server::remembered(context.config())?;
     let limit = std::time::Duration::from_secs(1);
     postgres::connect_within(&maintenance, limit).await.ok()
+}
+
+/// A session on the project's server, where that runs as it is configured now: nobody else is asked.
+async fn running(context: &Context) -> Option<Connection> {
+    let mut on = session(context).await?;
+    if context.config().server.kind == ServerKind::Url {
+        return Some(on);
+    }
+    // Somebody else's may have come to listen at that port.
+    let identifier = "select system_identifier::text from pg_catalog.pg_control_system()";
+    let identifier: Option<String> = on.fetch_value(identifier, &[]).await.ok()?;
+    Server::made_data(context.config(), &identifier?).then_some(on)
 }

@@ -12,13 +12,12 @@ use bollard::query_parameters::{
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::io::AsyncWriteExt as _;
 
-use super::image::{self, Image};
-use super::{Docker, container, credentials, engine, folder, helper, spec, volume};
+use super::{Docker, container, credentials, engine, folder, helper, image, spec, volume};
 use crate::config::Config;
 use crate::error::{Error, Named as _, Result};
 use crate::event::Events;
 use crate::server::baked::{BASE, BASE_ID, Baked, KEY, PGDATA, Recipe};
-use crate::server::state::{Intent, Kept, Slot};
+use crate::server::state::{Intent, Kept};
 
 /// How often a large transfer says how far it is, in bytes.
 const STEP: u64 = 1 << 20;
@@ -138,17 +137,15 @@ impl Docker {
         };
         // Cut off from here on, it is emptied again.
         let mut state = self.load()?;
-        let slot = Slot {
-            generation: 1,
-            current: Kept {
-                place: place.clone(),
-                ours: true,
-                ..Kept::default()
-            },
-            intent: Some(Intent::Empty),
-            ..Slot::default()
+        // What was put aside before may still be there.
+        let slot = state.slots.entry(key).or_default();
+        slot.generation = slot.generation.max(1);
+        slot.current = Kept {
+            place: place.clone(),
+            ours: true,
+            ..Kept::default()
         };
-        state.slots.insert(key, slot);
+        slot.intent = Some(Intent::Empty);
         state.save()?;
         let (docker, config) = (&self.docker, &self.config);
         let mount = match self.folder() {
@@ -202,8 +199,7 @@ impl Images {
             }
         };
         let bytes = inspect.size.unwrap_or_default().unsigned_abs();
-        let id = inspect.id.clone().unwrap_or_default();
-        let labels = inspect.config.as_ref().and_then(|c| c.labels.clone());
+        let labels = inspect.config.and_then(|config| config.labels);
         let labels: BTreeMap<String, String> = labels.unwrap_or_default().into_iter().collect();
         let Some(key) = labels.get(KEY).cloned() else {
             return Ok(None);
@@ -216,13 +212,10 @@ impl Images {
         {
             return Ok(None);
         }
-        let major = Image::from((name.to_owned(), inspect)).major();
         Ok(Some(Baked {
             image: name.to_owned(),
-            id,
             key,
             bytes,
-            major,
             labels,
         }))
     }
