@@ -155,11 +155,14 @@ pub fn baked(ui: &Ui, bake: &Bake) {
             true => "at head",
             false => "was here already",
         };
+        let much = match bake.own_bytes {
+            Some(own) => format!("{} over its base", size(own)),
+            None => size(bytes),
+        };
         ui.say(&format!(
-            "{} an image with {}, {} {done}",
+            "{} an image with {}, {much}, {done}",
             green("✓"),
             count(bake.migrations, "migration"),
-            size(bytes)
         ));
     }
     if let Some(file) = &bake.exported {

@@ -195,30 +195,6 @@ fn is_gone(token: &str) -> bool {
     process.is_none_or(|id| kill(Pid::from_raw(id), None) == Err(Errno::ESRCH))
 }
 
-/// Ends sessions whose owner was killed while they were at work: the server would find out only
-/// when that is done, and until then they hold their lock. Only where processes are known: on a
-/// server of this machine.
-async fn end_dead_sessions(connection: &mut Connection, prefix: &str) -> Result<()> {
-    if !connection.target().is_local() {
-        return Ok(());
-    }
-    let sql = "select pid, application_name from pg_catalog.pg_stat_activity \
-               where pg_catalog.starts_with(application_name, $1)";
-    for row in connection.fetch(sql, &[prefix]).await? {
-        let (pid, name): (i32, String) = (
-            row.try_get(0).map_err(error_from)?,
-            row.try_get(1).map_err(error_from)?,
-        );
-        let token = name[prefix.len()..].split('_').next().unwrap_or_default();
-        if is_gone(token) {
-            // Waits for it, in milliseconds.
-            let end = format!("select pg_catalog.pg_terminate_backend({pid}, 5000)");
-            connection.fetch(&end, &[]).await?;
-        }
-    }
-    Ok(())
-}
-
 /// Whether the server was started so lately that an owner that lives may not have taken its lock
 /// again ([`Workshop::reopen`]). By its process id alone nobody is known, but a few seconds later
 /// the lock tells.
@@ -230,12 +206,45 @@ async fn may_come_back(connection: &mut Connection, token: &str) -> Result<bool>
     Ok(connection.fetch_value(sql, &[]).await? == Some(true))
 }
 
+/// The scratch databases of the project. Sessions whose owner was killed while they were at work are
+/// ended before: the server would find out only when that is done, and until then they hold their
+/// lock. Only where processes are known: on a server of this machine.
+async fn candidates(connection: &mut Connection, prefix: &str) -> Result<Vec<String>> {
+    let sql = "select pid, application_name from pg_catalog.pg_stat_activity \
+               where pg_catalog.starts_with(application_name, $1) \
+               union all select null, datname::text from pg_catalog.pg_database \
+               where pg_catalog.starts_with(datname::text, $1) order by 2";
+    let (mut databases, mut ended) = (Vec::new(), false);
+    for row in connection.fetch(sql, &[prefix]).await? {
+        let pid: Option<i32> = row.try_get(0).map_err(error_from)?;
+        let name: String = row.try_get(1).map_err(error_from)?;
+        match pid {
+            None => databases.push(name),
+            Some(pid) if connection.target().is_local() && is_gone(token(&name, prefix)) => {
+                // Waits for it, in milliseconds.
+                let end = format!("select pg_catalog.pg_terminate_backend({pid}, 5000)");
+                connection.fetch(&end, &[]).await?;
+                ended = true;
+            }
+            Some(_) => {}
+        }
+    }
+    match ended {
+        true => database::beginning_with(connection, prefix).await,
+        false => Ok(databases),
+    }
+}
+
+/// Whose a scratch database, or a session that makes them, is.
+fn token<'n>(name: &'n str, prefix: &str) -> &'n str {
+    name[prefix.len()..].split('_').next().unwrap_or_default()
+}
+
 /// Drops the scratch databases of the project whose owner is dead.
 async fn sweep(connection: &mut Connection, names: &Names) -> Result<()> {
     let prefix = names.scratch_prefix();
-    end_dead_sessions(connection, &prefix).await?;
-    for name in database::beginning_with(connection, &prefix).await? {
-        let token = name[prefix.len()..].split('_').next().unwrap_or_default();
+    for name in candidates(connection, &prefix).await? {
+        let token = token(&name, &prefix);
         let key = format!("{LOCK_CLASS}, pg_catalog.hashtext($1)");
         let free = connection
             .fetch_value::<bool>(

@@ -36,6 +36,8 @@ pub struct Baked {
     pub key: String,
     /// With what it shares with its base.
     pub bytes: u64,
+    /// Without; known where the base is here.
+    pub own_bytes: Option<u64>,
     pub labels: BTreeMap<String, String>,
 }
 

@@ -131,6 +131,8 @@ impl Ephemeral {
             Kind::Docker(docker) => {
                 let mut config = self.config.clone();
                 config.server.data = data.clone();
+                // It outlives this process.
+                config.server.owner = None;
                 docker.copy_data(&config, &self.token).await?
             }
             Kind::Local(local) => local.move_data(&self.state_dir, &self.token)?,

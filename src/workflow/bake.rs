@@ -53,6 +53,8 @@ pub struct Bake {
     pub exported: Option<PathBuf>,
     /// With what it shares with its base; `None` where only the name was asked for.
     pub bytes: Option<u64>,
+    /// Without that, where it is known.
+    pub own_bytes: Option<u64>,
     /// Older ones that were removed.
     pub removed: Vec<String>,
 }
@@ -78,6 +80,7 @@ pub async fn bake(context: &Context, options: &BakeOptions) -> Result<Bake> {
         pushed: false,
         exported: None,
         bytes: None,
+        own_bytes: None,
         removed: Vec::new(),
     };
     if options.name_only {
@@ -95,6 +98,7 @@ pub async fn bake(context: &Context, options: &BakeOptions) -> Result<Bake> {
         }
     };
     bake.bytes = Some(baked.bytes);
+    bake.own_bytes = baked.own_bytes;
     if let Some(file) = &options.export {
         images.export(&image, file, &context.events).await?;
         bake.exported = Some(file.clone());

@@ -266,6 +266,58 @@ pub(super) async fn keep(
     }
 }
 
+/// What a replay up to some migration has to stand on.
+pub(super) struct Ground {
+    pub keys: Keys,
+    /// What the server has now.
+    pub server: ServerWide,
+    pub start: Start,
+}
+
+impl Ground {
+    /// Why a replay on it would not be one on a clean server.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub(super) fn why_not_here(&self) -> Result<Option<String>> {
+        if self.keys.is_whole(self.start.count) {
+            return Ok(None);
+        }
+        if !self.keys.stays_inside_from(self.start.count)? {
+            return Ok(Some(
+                "its migrations are about more than one database".into(),
+            ));
+        }
+        let besides = self.server.differences(&self.start.server);
+        Ok((!besides.is_empty()).then(|| {
+            format!(
+                "this one has what no migration made: {}",
+                besides.join(", ")
+            )
+        }))
+    }
+
+    /// `None` where baselines cannot be told apart; see [`Keys::of`].
+    pub(super) async fn of(
+        context: &Context,
+        on: &mut Connection,
+        tool: &mut MigrationTool,
+        to: Option<&str>,
+    ) -> Result<Option<Self>> {
+        let keys = Keys::of(context, tool, on).await?;
+        let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
+            return Ok(None);
+        };
+        let server = server_wide(context, on).await?;
+        let start = start(context, on, Some(&keys), &server, false).await?;
+        Ok(Some(Ground {
+            keys,
+            server,
+            start,
+        }))
+    }
+}
+
 /// A scratch database with the chain replayed in it, up to `to`; from a baseline where there is one.
 pub(super) async fn scratch(
     context: &Context,
@@ -274,16 +326,30 @@ pub(super) async fn scratch(
     purpose: &str,
     to: Option<&str>,
 ) -> Result<Scratch> {
-    let on = workshop.connection();
-    let keys = Keys::of(context, tool, on).await?;
-    let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
-        let base = provision::base(context, on).await?;
+    let ground = Ground::of(context, workshop.connection(), tool, to).await?;
+    scratch_on(context, workshop, tool, purpose, to, ground).await
+}
+
+/// The same on a ground that was looked at just now.
+pub(super) async fn scratch_on(
+    context: &Context,
+    workshop: &mut Workshop,
+    tool: &mut MigrationTool,
+    purpose: &str,
+    to: Option<&str>,
+    ground: Option<Ground>,
+) -> Result<Scratch> {
+    let Some(ground) = ground else {
+        let base = provision::base(context, workshop.connection()).await?;
         let scratch = workshop.make(purpose, &base).await?;
         ready::apply(context, tool, &scratch.target, to).await?;
         return Ok(scratch);
     };
-    let server = server_wide(context, on).await?;
-    let start = start(context, on, Some(&keys), &server, false).await?;
+    let Ground {
+        keys,
+        server,
+        start,
+    } = ground;
     if keys.is_whole(start.count) {
         let scratch = workshop.make(purpose, &start.name).await?;
         context

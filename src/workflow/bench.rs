@@ -2,12 +2,13 @@
 //! clean enough for a replay, on a server of its own that goes with the command.
 
 use crate::config::ServerKind;
-use crate::databases::{ServerWide, Workshop};
+use crate::databases::{Scratch, ServerWide, Workshop};
 use crate::error::{Error, Result};
+use crate::migrations::MigrationTool;
 use crate::postgres::{self, Connection};
 use crate::server::{Ephemeral, Server};
 
-use super::baseline::{self, Keys};
+use super::baseline::{self, Ground};
 use super::{Context, bake, provision};
 
 /// An open one. What is done there is done with its own `context`.
@@ -15,6 +16,8 @@ pub(super) struct Bench {
     pub context: Context,
     pub workshop: Workshop,
     own: Option<Ephemeral>,
+    /// What [`Bench::for_replay`] found for the first replay.
+    ground: Option<Ground>,
 }
 
 impl Bench {
@@ -35,6 +38,7 @@ impl Bench {
             workshop: Workshop::open_on(session, &context.names()).await?,
             context: context.clone(),
             own: None,
+            ground: None,
         })
     }
 
@@ -51,6 +55,7 @@ impl Bench {
             workshop: Workshop::open(&maintenance, &context.names()).await?,
             context: context.clone(),
             own: None,
+            ground: None,
         })
     }
 
@@ -100,7 +105,20 @@ impl Bench {
             context,
             workshop,
             own: Some(own),
+            ground: None,
         })
+    }
+
+    /// The first scratch database with the whole chain replayed in it.
+    ///
+    /// # Errors
+    /// What the replay gives.
+    pub async fn scratch(&mut self, tool: &mut MigrationTool, purpose: &str) -> Result<Scratch> {
+        let (context, workshop) = (&self.context, &mut self.workshop);
+        match self.ground.take() {
+            None => baseline::scratch(context, workshop, tool, purpose, None).await,
+            ground => baseline::scratch_on(context, workshop, tool, purpose, None, ground).await,
+        }
     }
 
     /// Whether its server is its own.
@@ -127,28 +145,16 @@ impl Bench {
             return Ok(None);
         }
         let mut tool = context.tool()?;
-        let keys = Keys::of(context, &mut tool, on).await?;
+        let ground = Ground::of(context, on, &mut tool, to).await?;
         context.keep_learned(&tool);
-        let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
+        let Some(ground) = ground else {
             return Ok(None);
         };
-        let server = baseline::server_wide(context, on).await?;
-        let start = baseline::start(context, on, Some(&keys), &server, false).await?;
-        if keys.is_whole(start.count) {
-            return Ok(None);
+        let why = ground.why_not_here()?;
+        if to.is_none() {
+            self.ground = Some(ground);
         }
-        if !keys.stays_inside_from(start.count)? {
-            return Ok(Some(
-                "its migrations are about more than one database".into(),
-            ));
-        }
-        let besides = server.differences(&start.server);
-        Ok((!besides.is_empty()).then(|| {
-            format!(
-                "this one has what no migration made: {}",
-                besides.join(", ")
-            )
-        }))
+        Ok(why)
     }
 
     /// Drops what was made; a server of its own goes with it.

@@ -12,7 +12,7 @@ use crate::postgres::{self, database};
 use crate::server::Presence;
 
 use super::bench::Bench;
-use super::{Context, attend, bake, baseline, provision, snapshot};
+use super::{Context, attend, bake, provision, snapshot};
 
 /// How `devdb run` and `devdb clone` make their databases.
 #[derive(Debug, Default)]
@@ -80,18 +80,17 @@ async fn make(context: &Context, options: &RunOptions) -> Result<(Bench, Vec<Scr
         (false, None) => Bench::for_replay(context, None).await?,
     };
     let there = bench.context.clone();
-    let workshop = &mut bench.workshop;
     let made = async {
         let first = match &options.from {
             Some(name) => {
                 let server = there.server().await?;
-                let on = workshop.connection();
+                let on = bench.workshop.connection();
                 let found = snapshot::here(snapshot::find(&there, &server, on, name).await?)?;
-                workshop.make("run1", &found.database).await?
+                bench.workshop.make("run1", &found.database).await?
             }
             None => {
                 let mut tool = there.tool()?;
-                let scratch = baseline::scratch(&there, workshop, &mut tool, "run1", None).await?;
+                let scratch = bench.scratch(&mut tool, "run1").await?;
                 there.keep_learned(&tool);
                 scratch
             }
@@ -105,7 +104,8 @@ async fn make(context: &Context, options: &RunOptions) -> Result<(Bench, Vec<Scr
         let mut all = vec![first];
         for number in 2..=options.databases {
             let template = all[0].name.clone();
-            all.push(workshop.make(&format!("run{number}"), &template).await?);
+            let purpose = format!("run{number}");
+            all.push(bench.workshop.make(&purpose, &template).await?);
         }
         Ok(all)
     };

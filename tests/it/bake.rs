@@ -26,7 +26,7 @@ impl Drop for Gone {
 
 /// Tags of the project's repository.
 fn images(project: &Project) -> Vec<String> {
-    let repository = format!("devdb/{}", project.name.replace('_', "-"));
+    let repository = format!("devdb/{}", project.repository());
     let format = "{{.Repository}}:{{.Tag}}";
     let all = docker(&["images", &repository, "--format", format]);
     all.lines().map(str::to_owned).collect()
@@ -35,24 +35,17 @@ fn images(project: &Project) -> Vec<String> {
 const ROLES: &str = "create role baked_reader;\nalter role baked_reader set work_mem = '5MB';\nalter database app set timezone = 'Asia/Tokyo';\n";
 
 fn sqlx(name: &str) -> Gone {
-    let project = Project::empty(name);
-    let toml = format!(
-        "name = {:?}\n[server]\nkind = \"docker\"\nimage = {:?}\n[database]\nname = \"app\"\nuser = \"me\"\npassword = \"s3cret\"\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
-        project.name.replace('_', "-"),
-        image()
-    );
-    project
-        .file("devdb.toml", &toml)
-        .file(
-            "migrations/1_notes.sql",
-            "create extension vector;\ncreate table notes (body text, at vector(2));\n",
-        )
-        .file("migrations/2_roles.sql", ROLES)
-        .file(
-            "migrations/3_rows.sql",
-            "insert into notes values ('first', '[1,2]');\n",
-        );
-    Gone(project)
+    let notes = "create extension vector;\ncreate table notes (body text, at vector(2));\n";
+    let rows = "insert into notes values ('first', '[1,2]');\n";
+    Gone(Project::in_docker(
+        name,
+        "name = \"app\"\nuser = \"me\"\npassword = \"s3cret\"",
+        &[
+            ("1_notes.sql", notes),
+            ("2_roles.sql", ROLES),
+            ("3_rows.sql", rows),
+        ],
+    ))
 }
 
 fn psql(project: &Project, sql: &str) -> String {
@@ -243,7 +236,7 @@ fn a_new_server_begins_with_the_image_that_fits() {
         "ps",
         "--all",
         "--filter",
-        &format!("name={}", project.name.replace('_', "-")),
+        &format!("name={}", project.repository()),
         "--format",
         "{{.Names}}",
     ]);
@@ -256,7 +249,7 @@ fn an_alembic_image_knows_the_modules_that_its_revisions_import() {
     python::copy_project("alembic_plain", project.root());
     let toml = format!(
         "name = {:?}\n[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"alembic\"\nrun = [{:?}, \"-m\", \"alembic\"]\n[env]\nDATABASE_URL = \"postgresql+psycopg\"\n",
-        project.name.replace('_', "-"),
+        project.repository(),
         image(),
         python::python().display().to_string()
     );
@@ -294,7 +287,7 @@ fn an_alembic_image_knows_the_modules_that_its_revisions_import() {
 fn a_bake_can_be_killed_at_any_step() {
     let gone = sqlx("bake_killed");
     let project = &gone.0;
-    let id = format!("devdb-{}", project.name.replace('_', "-"));
+    let id = format!("devdb-{}", project.repository());
     let kill_at = |n: u32, arguments: &[&str]| {
         use std::os::unix::process::ExitStatusExt as _;
         let mut command = project.command(arguments);

@@ -8,21 +8,13 @@ use std::time::{Duration, Instant};
 use crate::support::docker;
 use crate::support::project::{Project, Run};
 use crate::support::second_engine::SecondEngine;
-use crate::support::server::image;
 
 fn project(name: &str) -> Project {
-    let project = Project::empty(name);
-    let toml = format!(
-        "name = {:?}\n[server]\nkind = \"docker\"\nimage = {:?}\n[database]\nname = \"app\"\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\nschema = \"schema.sql\"\n",
-        project.name.replace('_', "-"),
-        image()
-    );
+    let notes = ("1_notes.sql", "create table notes (body text);\n");
+    let project = Project::in_docker(name, "name = \"app\"", &[notes]);
+    let toml = project.read("devdb.toml");
     project
-        .file("devdb.toml", &toml)
-        .file(
-            "migrations/1_notes.sql",
-            "create table notes (body text);\n",
-        )
+        .file("devdb.toml", &format!("{toml}schema = \"schema.sql\"\n"))
         .file("schema.sql", "create table notes (body text, at date);\n");
     project
 }
@@ -107,7 +99,7 @@ fn an_engine_on_another_machine_serves_as_one_here() {
             "ps",
             "--all",
             "--filter",
-            &format!("name={}", project.name.replace('_', "-")),
+            &format!("name={}", project.repository()),
             "--quiet",
         ]);
         assert_eq!(

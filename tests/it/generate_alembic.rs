@@ -485,3 +485,89 @@ async fn a_revision_goes_where_it_is_told_to() {
     let refused = sqlx.devdb(&["generate", "x", "--complete"]);
     assert_eq!(refused.code, 2, "{}", refused.show());
 }
+
+#[tokio::test]
+async fn version_files_may_lie_in_several_folders() {
+    let project = Project::alembic("folders", "alembic_plain", "");
+    edit(
+        &project,
+        "alembic.ini",
+        "prepend_sys_path = .",
+        "prepend_sys_path = .\npath_separator = os\nversion_locations = %(here)s/migrations/versions:%(here)s/billing/versions",
+    );
+    std::fs::create_dir_all(project.path("billing/versions")).unwrap();
+    let first = &[
+        "generate",
+        "invoices",
+        "--empty",
+        "--rev-id",
+        "bill1",
+        "--head",
+        "base",
+        "--branch-label",
+        "billing",
+        "--version-path",
+        "billing/versions",
+    ];
+    project.devdb(first).ok();
+    let files = project.read_folder("billing/versions");
+    let [file] = files.as_slice() else {
+        panic!("{files:?}");
+    };
+    let text = project.read(&format!("billing/versions/{file}"));
+    assert!(
+        text.contains("down_revision = None") && text.contains("branch_labels = ('billing',)"),
+        "{text}"
+    );
+    project.file(
+        &format!("billing/versions/{file}"),
+        &text
+            .replacen(
+                "    pass",
+                "    op.create_table('invoices', sa.Column('id', sa.Integer, primary_key=True))",
+                1,
+            )
+            .replacen("    pass", "    op.drop_table('invoices')", 1),
+    );
+    // Two heads, until they are joined.
+    let two = project.devdb(&["ready"]);
+    assert!(
+        two.code == 7 && two.stderr.contains("2 heads"),
+        "{}",
+        two.show()
+    );
+    project.devdb(&["merge", "join"]).ok();
+    project.devdb(&["ready"]).ok();
+    assert!(
+        project
+            .value("select to_regclass('invoices')::text")
+            .await
+            .is_some()
+    );
+    // The next one is compared with all of it, and is the only thing that comes out.
+    let models = project.read("shop/models.py");
+    let invoice = "class Invoice(Base):\n    __tablename__ = \"invoices\"\n    id = Column(Integer, primary_key=True)\n";
+    project.file("shop/models.py", &format!("{models}\n\n{invoice}"));
+    edit(
+        &project,
+        "shop/models.py",
+        "class Customer(Base):",
+        "class Customer(Base):\n    tags = Column(Text)",
+    );
+    let (file, _) = written(&project, &["tags"]);
+    assert!(
+        file.contains("add_column('customers'") && !file.contains("invoices"),
+        "{file}"
+    );
+    project.devdb(&["reset", "--yes"]).ok();
+
+    // And a URL with parameters reaches env.py as it is.
+    let toml = project.read("devdb.toml");
+    let url = format!("{}?sslmode=disable", crate::support::server::url());
+    let toml = toml.replace(&crate::support::server::url(), &url);
+    project.file("devdb.toml", &toml);
+    let variables = project.devdb(&["env"]).ok().stdout;
+    assert!(variables.contains("sslmode=disable"), "{variables}");
+    project.devdb(&["ready"]).ok();
+    project.devdb(&["generate", "nothing"]).ok();
+}

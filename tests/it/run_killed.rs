@@ -12,7 +12,6 @@ use crate::killed::postmaster;
 use crate::support::docker;
 use crate::support::project::Project;
 use crate::support::second_engine::SecondEngine;
-use crate::support::server::image;
 
 struct Gone(Project);
 
@@ -92,18 +91,8 @@ fn runs_on_the_projects_server_leave_nothing() {
 }
 
 fn docker_project(name: &str) -> Project {
-    let project = Project::empty(name);
-    let toml = format!(
-        "name = {:?}\n[server]\nkind = \"docker\"\nimage = {:?}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
-        project.name.replace('_', "-"),
-        image()
-    );
-    project.file("devdb.toml", &toml);
-    project.file(
-        "migrations/1_notes.sql",
-        "create table notes (body text);\n",
-    );
-    project
+    let notes = ("1_notes.sql", "create table notes (body text);\n");
+    Project::in_docker(name, "", &[notes])
 }
 
 const EPHEMERAL: &[&str] = &["run", "--server", "ephemeral"];
@@ -111,10 +100,7 @@ const EPHEMERAL: &[&str] = &["run", "--server", "ephemeral"];
 /// Containers and volumes of servers that were for one command.
 fn left(project: &Project, engine: impl Fn(&[&str]) -> String) -> String {
     // The project's own server is called by its id, without a token behind.
-    let filter = format!(
-        "name=devdb-{}-[0-9a-f]+-[0-9]+x",
-        project.name.replace('_', "-")
-    );
+    let filter = format!("name=devdb-{}-[0-9a-f]+-[0-9]+x", project.repository());
     let containers = engine(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]);
     let volumes = engine(&["volume", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
     format!("{containers}{volumes}")

@@ -206,16 +206,21 @@ impl Images {
         };
         // A tag such as pg17 moves on.
         let base = labels.get(BASE).cloned().unwrap_or_default();
+        let mut own_bytes = None;
         if let Some(here) = image::present(&self.0, &base).await?
             && let Ok(now) = self.0.inspect_image(&here.name).await
-            && now.id.as_ref() != labels.get(BASE_ID)
         {
-            return Ok(None);
+            if now.id.as_ref() != labels.get(BASE_ID) {
+                return Ok(None);
+            }
+            let shared = now.size.unwrap_or_default().unsigned_abs();
+            own_bytes = Some(bytes.saturating_sub(shared));
         }
         Ok(Some(Baked {
             image: name.to_owned(),
             key,
             bytes,
+            own_bytes,
             labels,
         }))
     }

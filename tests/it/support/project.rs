@@ -63,6 +63,27 @@ impl Project {
         project
     }
 
+    /// An sqlx project whose server is a container of its own; `database` are further lines for
+    /// `[database]`. What it leaves on the engine carries [`Project::repository`]'s name.
+    pub fn in_docker(name: &str, database: &str, migrations: &[(&str, &str)]) -> Self {
+        let project = Project::empty(name);
+        let toml = format!(
+            "name = {:?}\n[server]\nkind = \"docker\"\nimage = {:?}\n[database]\n{database}\n[migrations]\ntool = \"sqlx\"\ndir = \"migrations\"\n",
+            project.repository(),
+            server::image()
+        );
+        project.file("devdb.toml", &toml);
+        for (file, text) in migrations {
+            project.file(&format!("migrations/{file}"), text);
+        }
+        project
+    }
+
+    /// Its name as containers, volumes and images have it.
+    pub fn repository(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
     /// A shared-server project that is a copy of `tests/projects/<fixture>`; `database` are further
     /// lines for `[database]`.
     pub fn alembic(name: &str, fixture: &str, database: &str) -> Self {
