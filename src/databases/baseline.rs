@@ -188,9 +188,21 @@ pub async fn longest(
     }))
 }
 
-/// Keeps a clone of `database`, which nobody may be connected to, as the baseline that `mark` says.
+/// Keeps a clone of `database`, which nobody may be connected to, as the baseline that `mark` says;
+/// one that is there already stays as it is: somebody may be cloning it.
 pub async fn keep(on: &mut Connection, names: &Names, mark: &Mark, database: &str) -> Result<()> {
     let name = names.baseline(&mark.key);
+    let there = "select pg_catalog.shobj_description(oid, 'pg_database') \
+                 from pg_catalog.pg_database where datname = $1";
+    let there: Option<Option<String>> = on.fetch_value(there, &[&name]).await?;
+    let is_same = |there: Mark| there.key == mark.key && there.server == mark.server;
+    if there
+        .flatten()
+        .and_then(|comment| Mark::parse(&comment))
+        .is_some_and(is_same)
+    {
+        return mark.write(on, &name).await;
+    }
     database::drop(on, &name).await?;
     clone_from(on, &name, database).await?;
     on.execute(&database::allow_sql(&name, false)).await?;

@@ -38,7 +38,7 @@ pub async fn all(on: &mut Connection, names: &Names) -> Result<Vec<Clone>> {
     let rows = on
         .fetch(
             "select datname::text, coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') \
-             from pg_catalog.pg_database where pg_catalog.starts_with(datname::text, $1)",
+             from pg_catalog.pg_database where pg_catalog.starts_with(datname::text, $1) order by oid",
             &[&names.clone_prefix()],
         )
         .await?;
@@ -51,7 +51,8 @@ pub async fn all(on: &mut Connection, names: &Names) -> Result<Vec<Clone>> {
             found.push(Clone { database, mark });
         }
     }
-    found.sort_by(|a, b| (a.mark.made, &a.mark.name).cmp(&(b.mark.made, &b.mark.name)));
+    // Those of one second stay in the order in which the server made them.
+    found.sort_by_key(|clone| clone.mark.made);
     Ok(found)
 }
 
