@@ -121,7 +121,7 @@ impl Ephemeral {
     pub fn any_dead(config: &Config) -> bool {
         let folders = std::fs::read_dir(all(config));
         let mut folders = folders.into_iter().flatten().flatten();
-        folders.any(|entry| !is_unborn(&entry) && matches!(lock(&entry.path()), Ok(Some(_))))
+        folders.any(|entry| !is_unborn(&entry) && of_dead(&entry.path()).is_some())
     }
 
     /// Stops it and gives its data to the project; `None` where that is no place of devdb's own.
@@ -258,6 +258,15 @@ fn lock(folder: &Path) -> Result<Option<File>> {
     }
 }
 
+/// The lock of a folder whose owner is dead. Makes nothing: the owner may be removing it just now.
+fn of_dead(folder: &Path) -> Option<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .open(folder.join("owner"))
+        .ok()?;
+    file.try_lock().ok().map(|()| file)
+}
+
 /// Removes those whose owner is dead. What cannot be removed now is tried again next time.
 async fn sweep(config: &Config, all: &Path, events: &Events) {
     for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
@@ -265,7 +274,7 @@ async fn sweep(config: &Config, all: &Path, events: &Events) {
         if is_unborn(&entry) {
             continue;
         }
-        let Ok(Some(_lock)) = lock(&folder) else {
+        let Some(_lock) = of_dead(&folder) else {
             continue;
         };
         let token = entry.file_name().to_string_lossy().into_owned();
