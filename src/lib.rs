@@ -2,7 +2,7 @@
 //!
 //! The house, from top to bottom (imports point down only; see `docs/architecture.md`):
 //! `cli` → { `serve`, `testing` } → `workflow` → { `server`, `migrations`, `schema`, `databases`, `report` } → `postgres` →
-//! { `config`, `event`, `error`, `fault` }.
+//! { `config`, `event`, `error`, `fault`, `owner` }.
 
 pub mod cli;
 pub mod config;
@@ -12,6 +12,7 @@ pub mod event;
 pub mod excerpt;
 pub mod fault;
 pub mod migrations;
+mod owner;
 pub mod postgres;
 pub mod report;
 pub mod schema;

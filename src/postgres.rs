@@ -476,6 +476,14 @@ pub mod database {
         on.execute(&comment_sql(name, Some(text))).await
     }
 
+    /// Its comment; `None` also where there is no such database.
+    pub async fn comment_of(on: &mut Connection, name: &str) -> Result<Option<String>> {
+        let sql = "select pg_catalog.shobj_description(oid, 'pg_database') \
+                   from pg_catalog.pg_database where datname = $1";
+        let comment = on.fetch_value::<Option<String>>(sql, &[name]).await?;
+        Ok(comment.flatten())
+    }
+
     /// The statement that sets or takes away the comment.
     pub fn comment_sql(name: &str, text: Option<&str>) -> String {
         let text = text.map_or("null".to_owned(), quote_literal);

@@ -82,7 +82,7 @@ pub struct Server {
     pub bin: Option<PathBuf>,
     /// Where programs are looked for (`PATH`, in order): `psql`, `initdb`, `docker`.
     pub path: Vec<PathBuf>,
-    /// The process that it ends with, where it is for one command; see `server::owner`.
+    /// The process that it ends with, where it is for one command; see `owner`.
     pub owner: Option<String>,
     /// How long a server may take to become ready, in seconds.
     pub wait: u64,

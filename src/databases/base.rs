@@ -42,14 +42,7 @@ pub async fn find_base(
     key: &BaseKey,
 ) -> Result<Option<String>> {
     let name = names.base();
-    let comment = on
-        .fetch_value::<Option<String>>(
-            "select pg_catalog.shobj_description(oid, 'pg_database') \
-             from pg_catalog.pg_database where datname = $1",
-            &[&name],
-        )
-        .await?
-        .flatten();
+    let comment = database::comment_of(on, &name).await?;
     Ok((comment.as_ref() == Some(&key.0)).then_some(name))
 }
 
@@ -67,15 +60,7 @@ pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> 
 
 /// Drops every database of the project but the dev database.
 pub async fn drop_all(on: &mut Connection, names: &Names) -> Result<()> {
-    let rows = on
-        .fetch(
-            "select datname::text from pg_catalog.pg_database \
-             where pg_catalog.starts_with(datname::text, $1)",
-            &[&names.prefix()],
-        )
-        .await?;
-    for row in rows {
-        let name: String = row.try_get(0).map_err(error_from)?;
+    for name in database::beginning_with(on, &names.prefix()).await? {
         database::drop(on, &name).await?;
     }
     Ok(())

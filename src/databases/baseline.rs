@@ -192,15 +192,9 @@ pub async fn longest(
 /// one that is there already stays as it is: somebody may be cloning it.
 pub async fn keep(on: &mut Connection, names: &Names, mark: &Mark, database: &str) -> Result<()> {
     let name = names.baseline(&mark.key);
-    let there = "select pg_catalog.shobj_description(oid, 'pg_database') \
-                 from pg_catalog.pg_database where datname = $1";
-    let there: Option<Option<String>> = on.fetch_value(there, &[&name]).await?;
-    let is_same = |there: Mark| there.key == mark.key && there.server == mark.server;
-    if there
-        .flatten()
-        .and_then(|comment| Mark::parse(&comment))
-        .is_some_and(is_same)
-    {
+    let there = database::comment_of(on, &name).await?;
+    let there = there.and_then(|comment| Mark::parse(&comment));
+    if there.is_some_and(|there| there.key == mark.key && there.server == mark.server) {
         return mark.write(on, &name).await;
     }
     database::drop(on, &name).await?;

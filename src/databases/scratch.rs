@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use super::Names;
 use super::base::clone_from;
 use crate::error::{ErrorKind, Result};
+use crate::owner;
 use crate::postgres::{self, Connection, Row, Target, database, error_from};
 
 /// A session that may make scratch databases. All of them are dropped by [`Workshop::close`]; where
@@ -185,7 +186,7 @@ async fn lock(connection: &mut Connection, names: &Names, token: &str) -> Result
         "select pg_catalog.set_config('application_name', $2, false), \
          pg_catalog.pg_advisory_lock({LOCK_CLASS}, pg_catalog.hashtext($1))"
     );
-    let name = names.scratch(token, "");
+    let name = names.scratch(token, &owner::neighbourhood().unwrap_or_default());
     connection.fetch(&sql, &[token, &name]).await.map(|_| ())
 }
 
@@ -208,19 +209,21 @@ async fn may_come_back(connection: &mut Connection, token: &str) -> Result<bool>
 
 /// The scratch databases of the project. Sessions whose owner was killed while they were at work are
 /// ended before: the server would find out only when that is done, and until then they hold their
-/// lock. Only where processes are known: on a server of this machine.
+/// lock. Only those of this neighbourhood, where a pid says who is there.
 async fn candidates(connection: &mut Connection, prefix: &str) -> Result<Vec<String>> {
     let sql = "select pid, application_name from pg_catalog.pg_stat_activity \
                where pg_catalog.starts_with(application_name, $1) \
                union all select null, datname::text from pg_catalog.pg_database \
                where pg_catalog.starts_with(datname::text, $1) order by 2";
     let (mut databases, mut ended) = (Vec::new(), false);
+    let near = owner::neighbourhood().map(|near| format!("_{near}"));
+    let is_near = |name: &str| near.as_ref().is_some_and(|near| name.ends_with(near));
     for row in connection.fetch(sql, &[prefix]).await? {
         let pid: Option<i32> = row.try_get(0).map_err(error_from)?;
         let name: String = row.try_get(1).map_err(error_from)?;
         match pid {
             None => databases.push(name),
-            Some(pid) if connection.target().is_local() && is_gone(token(&name, prefix)) => {
+            Some(pid) if is_near(&name) && is_gone(token(&name, prefix)) => {
                 // Waits for it, in milliseconds.
                 let end = format!("select pg_catalog.pg_terminate_backend({pid}, 5000)");
                 connection.fetch(&end, &[]).await?;

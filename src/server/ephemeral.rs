@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::baked::PGDATA;
 use super::docker::Docker;
-use super::state::Kept;
-use super::{Baked, Kind, Recipe, Server, owner};
+use super::state::{Kept, State};
+use super::{Baked, Kind, Recipe, Server};
 use crate::config::{self, Config, Data, Port, ServerKind};
 use crate::error::{Error, Named, Result};
 use crate::event::Events;
+use crate::owner;
 use crate::postgres::Target;
 
 /// A running one. [`Ephemeral::close`] removes it; where the process dies first, the next
@@ -75,7 +76,7 @@ impl Ephemeral {
         change: impl FnOnce(&mut config::Server),
         events: &Events,
     ) -> Result<Self> {
-        Self::sweep(config, events).await;
+        sweep(config, kind, events).await;
         let (token, folder, lock) = claim(config)?;
         let project = &config.project;
         let (id, state_dir) = (project.id.clone(), project.state_dir.clone());
@@ -110,11 +111,14 @@ impl Ephemeral {
     /// Removes those whose owner is dead; on the engine also those of other projects, which may have
     /// lost the folder that told of them.
     pub async fn sweep(config: &Config, events: &Events) {
-        sweep(config, &all(config), events).await;
-        let may_be_docker = matches!(config.server.kind, ServerKind::Docker | ServerKind::Auto);
-        if may_be_docker && let Err(error) = Docker::sweep_ownerless(config).await {
-            events.detail(format!("nothing is swept on the engine: {error}"));
-        }
+        let kind = match config.server.kind {
+            ServerKind::Auto => match State::load(&config.project.state_dir) {
+                Ok(state) if state.kind.as_deref() == Some("docker") => ServerKind::Docker,
+                _ => ServerKind::Auto,
+            },
+            kind => kind,
+        };
+        sweep(config, kind, events).await;
     }
 
     /// Whether a command died without clearing up; asks nobody.
@@ -268,8 +272,18 @@ fn of_dead(folder: &Path) -> Option<File> {
 }
 
 /// Removes those whose owner is dead. What cannot be removed now is tried again next time.
-async fn sweep(config: &Config, all: &Path, events: &Events) {
-    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+/// An engine is asked only where `kind` says that the servers are there.
+async fn sweep(config: &Config, kind: ServerKind, events: &Events) {
+    if kind == ServerKind::Docker
+        && let Err(error) = Docker::sweep_ownerless(config).await
+    {
+        events.detail(format!("nothing is swept on the engine: {error}"));
+    }
+    for entry in std::fs::read_dir(all(config))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let folder = entry.path();
         if is_unborn(&entry) {
             continue;

@@ -7,7 +7,6 @@ mod baked;
 mod docker;
 mod ephemeral;
 mod local;
-mod owner;
 mod port;
 mod ready;
 pub(crate) mod settings;

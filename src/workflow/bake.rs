@@ -345,7 +345,10 @@ pub(super) async fn own_server(context: &Context, server: &Server) -> Result<Opt
     let own = Ephemeral::start_baked(context.config(), &baked, &context.events).await?;
     let there = context.with_config(own.config.clone());
     context.lend_learned(&there);
-    let mut tool = there.tool()?;
-    keep(&there, &mut tool, &own.target).await?;
+    let kept = async { keep(&there, &mut there.tool()?, &own.target).await };
+    if let Err(error) = kept.await {
+        own.close().await?;
+        return Err(error);
+    }
     Ok(Some(own))
 }

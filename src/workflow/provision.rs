@@ -1,6 +1,6 @@
 //! A server that is up becomes one with a base and a dev database.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ServerKind, Target};
 use crate::databases::{self, BaseKey, clone_from};
@@ -226,11 +226,38 @@ pub(super) fn key(config: &Config) -> Result<BaseKey> {
         // The same in every checkout.
         let name = file.strip_prefix(&config.project.root).unwrap_or(file);
         parts.push(name.as_os_str().as_encoded_bytes().to_vec());
-        if file.is_file() {
-            parts.push(std::fs::read(file).named(format_args!("cannot read {}", file.display()))?);
+        for file in files_of(file)? {
+            parts.push(
+                file.file_name()
+                    .unwrap_or_default()
+                    .as_encoded_bytes()
+                    .to_vec(),
+            );
+            parts.push(std::fs::read(&file).named(format_args!("cannot read {}", file.display()))?);
         }
     }
     Ok(BaseKey::new(parts.iter().map(Vec::as_slice)))
+}
+
+/// The file itself, or those right in a folder, sorted: deeper ones no image runs.
+fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(path
+            .is_file()
+            .then(|| path.to_owned())
+            .into_iter()
+            .collect());
+    }
+    let what = format!("cannot look into {}", path.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).named(&what)? {
+        let file = entry.named(&what)?.path();
+        if file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("event", 1),
     ("excerpt", 1),
     ("fault", 0),
+    ("owner", 0),
     ("error", 0),
 ];
 

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::engine;
 use super::spec;
 use crate::error::{Error, Result};
-use crate::server::owner;
+use crate::owner;
 use crate::server::spec::Spec;
 
 /// How long the engine may take to remove a container that somebody else told it to remove.

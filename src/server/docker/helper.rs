@@ -7,7 +7,7 @@ use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions};
 use super::{container, engine, image, spec};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::server::owner;
+use crate::owner;
 
 /// Runs a shell script as root with `mounts`; gives what it printed.
 ///
