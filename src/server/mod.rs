@@ -3,11 +3,24 @@
 //! A [`Server`] is opened from the configuration, brought up, and gives a [`Target`]. What it
 //! remembers between commands is in `<state_dir>/server.json`; callers hold the project's lock.
 
+/// Runs the same call on whichever kind it is.
+macro_rules! each_kind {
+    ($self:expr, $server:ident => $call:expr) => {
+        match &$self.kind {
+            Kind::Docker($server) => $call,
+            Kind::Local($server) => $call,
+            Kind::Url($server) => $call,
+        }
+    };
+}
+
 mod baked;
+mod data;
 mod docker;
 mod ephemeral;
 mod local;
 mod port;
+mod program;
 mod ready;
 pub(crate) mod settings;
 mod spec;
@@ -15,15 +28,17 @@ mod state;
 mod url;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 pub use self::baked::{Baked, Recipe};
+pub use self::data::{DataReset, Undone};
 pub use self::docker::Images;
 pub use self::ephemeral::{Ephemeral, Presence};
+pub use self::program::Command;
 pub use self::spec::Drift;
 
 use crate::config::{Config, Port, ServerKind};
@@ -97,49 +112,6 @@ impl fmt::Display for Condition {
             Condition::Ready => f.write_str("ready"),
         }
     }
-}
-
-/// What came of [`Server::reset_data`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum DataReset {
-    /// The server runs on a new, empty data directory.
-    Fresh {
-        target: Target,
-        /// Where the former data is; `None` where there was none.
-        aside: Option<String>,
-        /// Whether it is not empty, but the one that was [prepared](Server::keep_prepared).
-        prepared: bool,
-    },
-    /// This kind of server keeps no data directory that devdb could exchange.
-    Unsupported { why: String },
-}
-
-/// What came of [`Server::undo_data`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Undone {
-    pub target: Target,
-    /// Where the data is that was the present one until now.
-    pub aside: String,
-}
-
-/// A program to run, for the caller to start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    pub program: String,
-    pub args: Vec<String>,
-    /// To be set over the inherited environment.
-    pub env: Vec<(String, String)>,
-}
-
-/// Runs the same call on whichever kind it is.
-macro_rules! each_kind {
-    ($self:expr, $server:ident => $call:expr) => {
-        match &$self.kind {
-            Kind::Docker($server) => $call,
-            Kind::Local($server) => $call,
-            Kind::Url($server) => $call,
-        }
-    };
 }
 
 impl Server {
@@ -295,176 +267,6 @@ impl Server {
         each_kind!(self, server => server.remove(events, wipe).await)
     }
 
-    /// Puts the data directory aside and starts on an empty one. The reset stays pending until
-    /// [`Server::finish_reset`]; another one before that replaces only the incomplete data.
-    /// `adopt` makes a folder devdb's own that it did not initialise.
-    ///
-    /// # Errors
-    /// `Refused` for a folder that devdb did not initialise; nothing is changed then.
-    pub async fn reset_data(&self, events: &Events, adopt: bool) -> Result<DataReset> {
-        self.reset_to(events, adopt, None).await
-    }
-
-    /// The same; begins with the data directory that was [prepared](Server::keep_prepared), where
-    /// it has this key.
-    pub async fn reset_to(
-        &self,
-        events: &Events,
-        adopt: bool,
-        prepared: Option<&str>,
-    ) -> Result<DataReset> {
-        match &self.kind {
-            Kind::Docker(docker) => docker.reset_data(events, adopt, prepared).await,
-            Kind::Local(local) => local.reset_data(events, prepared).await,
-            Kind::Url(url) => url.reset_data(),
-        }
-    }
-
-    /// Whether the data directory was exchanged before, so that preparing another one may pay.
-    pub fn was_exchanged(&self) -> bool {
-        let state = state::State::load(&self.state_dir).unwrap_or_default();
-        let slot = self.slot().and_then(|key| state.slot(&key).cloned());
-        slot.is_some_and(|slot| slot.aside.is_some())
-    }
-
-    /// The key of the data directory that is prepared.
-    pub fn prepared(&self) -> Option<String> {
-        let state = state::State::load(&self.state_dir).ok()?;
-        let slot = self.slot().and_then(|key| state.slot(&key).cloned());
-        Some(slot?.prepared?.key)
-    }
-
-    /// The data directory of a server that was filled for it stands ready for the next
-    /// [`Server::reset_data`] with this key. Takes the place of an earlier one. `config` is the
-    /// project's.
-    pub async fn keep_prepared(&self, config: &Config, filled: Ephemeral, key: &str) -> Result<()> {
-        let Some(kept) = filled.give_data(&config.server.data).await? else {
-            return Ok(());
-        };
-        let mut state = state::State::load(&self.state_dir)?;
-        let Some(slot) = self.slot().and_then(|key| state.slot_mut(&key)) else {
-            return Ok(());
-        };
-        let prepared = state::Prepared {
-            key: key.to_owned(),
-            kept,
-        };
-        slot.prepared = Some(prepared);
-        state.save()?;
-        // The earlier one, and what was cut off before it was noted.
-        match &self.kind {
-            Kind::Docker(docker) => docker.sweep_prepared(&state).await,
-            Kind::Local(local) => local.sweep_prepared(&state),
-            Kind::Url(_) => Ok(()),
-        }
-    }
-
-    /// Brings the data directory back that was put aside; the present one takes its place there.
-    ///
-    /// # Errors
-    /// `Refused` where nothing was put aside.
-    pub async fn undo_data(&self, events: &Events) -> Result<Undone> {
-        each_kind!(self, server => server.undo_data(events).await)
-    }
-
-    /// The reset succeeded. What may be destroyed is left to [`Server::finish_reset`], when nobody
-    /// waits for it.
-    pub fn end_reset(&self) -> Result<()> {
-        let mut state = state::State::load(&self.state_dir)?;
-        let slot = self.slot().and_then(|key| state.slot_mut(&key));
-        match slot {
-            Some(slot) if slot.pending => {
-                slot.pending = false;
-                state.save()
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether [`Server::finish_reset`] has something to do; asks no server.
-    pub fn has_old_data(config: &Config) -> bool {
-        let state = state::State::load(&config.project.state_dir).unwrap_or_default();
-        let mut slots = state.slots.values();
-        slots.any(|slot| !slot.pending && !slot.to_destroy().is_empty())
-    }
-
-    /// The reset succeeded: destroys older asides and keeps the newest. Nothing where no reset
-    /// is pending.
-    pub async fn finish_reset(&self) -> Result<()> {
-        each_kind!(self, server => server.finish_reset().await)
-    }
-
-    /// Whether [`Server::reset_data`] was not followed by [`Server::finish_reset`].
-    pub fn pending_reset(&self) -> bool {
-        each_kind!(self, server => server.pending_reset())
-    }
-
-    /// Names the slot of `server.json`; `None` where no data directory is kept.
-    fn slot(&self) -> Option<String> {
-        match &self.kind {
-            Kind::Docker(docker) => docker.key(),
-            Kind::Local(_) => Some(local::SLOT.into()),
-            Kind::Url(_) => None,
-        }
-    }
-
-    /// Notes what is saved in the present data directory, in the caller's words: while there is
-    /// something, no reset destroys it.
-    pub fn note_saved(&self, saved: Vec<String>) -> Result<()> {
-        let mut state = state::State::load(&self.state_dir)?;
-        let slot = self.slot().and_then(|key| state.slot_mut(&key));
-        match slot {
-            Some(slot) if slot.current.saved != saved => {
-                slot.current.saved = saved;
-                state.save()
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What is saved in data directories that are put aside: their places, and the caller's words.
-    pub fn saved_elsewhere(&self) -> Result<Vec<(String, String)>> {
-        let state = state::State::load(&self.state_dir)?;
-        let slot = self.slot().and_then(|key| state.slot(&key));
-        let all = slot.into_iter().flat_map(|slot| slot.all().skip(1));
-        Ok(all
-            .flat_map(|kept| {
-                kept.saved
-                    .iter()
-                    .map(|word| (kept.place.clone(), word.clone()))
-            })
-            .collect())
-    }
-
-    /// Forgets one word about a data directory that is put aside. With the last one it is no longer
-    /// kept from being destroyed.
-    pub fn forget_saved(&self, place: &str, word: &str) -> Result<()> {
-        let mut state = state::State::load(&self.state_dir)?;
-        let slot = self.slot().and_then(|key| state.slot_mut(&key));
-        for kept in slot
-            .into_iter()
-            .flat_map(|slot| slot.aside.iter_mut().chain(&mut slot.old))
-        {
-            if kept.place == place {
-                kept.saved.retain(|other| other != word);
-            }
-        }
-        state.save()
-    }
-
-    /// Brings that data directory back; the present one takes its place for `undo`.
-    ///
-    /// # Errors
-    /// As [`Server::undo_data`].
-    pub async fn bring_back(&self, place: &str, events: &Events) -> Result<Undone> {
-        let mut state = state::State::load(&self.state_dir)?;
-        let slot = self.slot().and_then(|key| state.slot_mut(&key));
-        if slot.is_some_and(|slot| slot.choose_aside(place)) {
-            state.save()?;
-        }
-        self.undo_data(events).await
-    }
-
     /// Gives the server's log line by line: the last `tail` ones, or all; with `follow` for as
     /// long as it runs.
     pub async fn logs(
@@ -475,70 +277,6 @@ impl Server {
     ) -> Result<()> {
         each_kind!(self, server => server.logs(follow, tail, each).await)
     }
-
-    /// How to run `psql` on a database of this server: the one on this machine, else the one in
-    /// the container. `terminal`: whether stdin and stdout are one. Further arguments go last.
-    ///
-    /// # Errors
-    /// `Failed` where there is none.
-    pub fn psql(&self, target: &Target, terminal: bool) -> Result<Command> {
-        let found = match &self.kind {
-            Kind::Local(local) => local.program("psql"),
-            _ => None,
-        };
-        if let Some(psql) = found.or_else(|| which("psql", &self.path)) {
-            return Ok(Command {
-                program: psql.to_string_lossy().into_owned(),
-                args: vec![target.to_string()],
-                env: password(target),
-            });
-        }
-        match &self.kind {
-            Kind::Docker(docker) => Ok(docker.psql(target, terminal)),
-            _ => Err(Error::failed("psql is not on PATH")
-                .hint("install it: `apt-get install postgresql-client`, `brew install libpq`")),
-        }
-    }
-}
-
-impl Server {
-    /// How to run a program of Postgres' own, such as `pg_dump`, on a database of this server: the
-    /// server's own where that can be, since one of another version may refuse. It reads stdin and
-    /// writes stdout.
-    ///
-    /// # Errors
-    /// `Failed` where there is none.
-    pub fn program(&self, name: &str, target: &Target, arguments: &[&str]) -> Result<Command> {
-        let arguments = arguments.iter().map(|argument| argument.to_string());
-        if let Kind::Docker(docker) = &self.kind {
-            let mut command = docker.inside(name, target);
-            command.args.extend(arguments);
-            return Ok(command);
-        }
-        let found = match &self.kind {
-            Kind::Local(local) => local.program(name),
-            _ => None,
-        };
-        let Some(program) = found.or_else(|| which(name, &self.path)) else {
-            return Err(Error::failed(format!("{name} is not on PATH"))
-                .hint("install it: `apt-get install postgresql-client`, `brew install libpq`"));
-        };
-        let mut args = vec!["-d".to_string(), target.to_string()];
-        args.extend(arguments);
-        Ok(Command {
-            program: program.to_string_lossy().into_owned(),
-            args,
-            env: password(target),
-        })
-    }
-}
-
-/// For programs that would ask for it. Arguments can be seen by every user.
-fn password(target: &Target) -> Vec<(String, String)> {
-    let password = target.password.iter();
-    password
-        .map(|password| ("PGPASSWORD".to_string(), password.clone()))
-        .collect()
 }
 
 /// Changes whenever a setting of the server or its user changes. Where programs are looked for, and
@@ -582,17 +320,4 @@ fn exit_hint(config: &Config) -> &'static str {
     } else {
         "check `settings` under [server]; `devdb logs` shows the whole log"
     }
-}
-
-/// The first file of this name in `path` that can be run.
-fn which(program: &str, path: &[PathBuf]) -> Option<PathBuf> {
-    path.iter()
-        .map(|folder| folder.join(program))
-        .find(|file| is_executable(file))
-}
-
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(file)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -21,7 +21,8 @@ use crate::error::{Error, Result};
 use crate::owner;
 use crate::server::spec::Spec;
 
-/// How long the engine may take to remove a container that somebody else told it to remove.
+/// How long the engine may take to remove a container that somebody else told it to remove, or what
+/// an engine before it left running.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// A container that carries the project's labels.
@@ -153,12 +154,23 @@ pub(crate) enum Started {
 }
 
 pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<Started> {
-    let result = if found.paused {
-        docker.unpause_container(name).await
-    } else {
-        docker
-            .start_container(name, None::<StartContainerOptions>)
-            .await
+    let until = Instant::now() + REMOVAL_LIMIT;
+    let result = loop {
+        let result = if found.paused {
+            docker.unpause_container(name).await
+        } else {
+            docker
+                .start_container(name, None::<StartContainerOptions>)
+                .await
+        };
+        match result {
+            // An engine that was killed ends what ran under it when it comes back. Until then the
+            // processes may be there: a second server on their data must not begin.
+            Err(failure) if says_task_is_there(&failure) && Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            result => break result,
+        }
     };
     match result {
         Ok(()) => Ok(Started::Done),
@@ -171,6 +183,10 @@ pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<
 
 fn says(failure: &bollard::errors::Error, text: &str) -> bool {
     engine::answer(failure).is_some_and(|(_, message)| message.contains(text))
+}
+
+fn says_task_is_there(failure: &bollard::errors::Error) -> bool {
+    says(failure, "task ") && says(failure, "already exists")
 }
 
 fn says_port_taken(failure: &bollard::errors::Error) -> bool {

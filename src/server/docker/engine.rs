@@ -61,8 +61,8 @@ async fn connect_by_ssh(url: &str) -> Result<Docker> {
 }
 
 fn unreachable(failure: &Failure, path: &[PathBuf]) -> Error {
-    let installed = crate::server::which("dockerd", path).is_some()
-        || crate::server::which("docker", path).is_some();
+    let installed = crate::server::program::which("dockerd", path).is_some()
+        || crate::server::program::which("docker", path).is_some();
     let io = io_cause(failure).map(|e| e.kind());
     match (failure, io) {
         (_, Some(io::ErrorKind::PermissionDenied)) => {

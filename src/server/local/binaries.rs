@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::server::is_executable;
+use crate::server::program::is_executable;
 
 /// A folder with the programs of one version of Postgres.
 #[derive(Debug, Clone, PartialEq)]

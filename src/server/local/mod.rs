@@ -54,7 +54,7 @@ impl Local {
     }
 
     pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
-        Some(self.binaries.program(name)).filter(|file| super::is_executable(file))
+        Some(self.binaries.program(name)).filter(|file| super::program::is_executable(file))
     }
 
     fn load(&self) -> Result<State> {
