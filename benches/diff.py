@@ -4,7 +4,7 @@
     benches/diff.py [--runs 5] [--tables 100 1000 5000 20000]
 
 Wants a release build (`cargo build --release`), `psql`, and Docker or local binaries for a server of its own; migra
-(`pip install migra psycopg2-binary setuptools`) and pgdelta (`npm install @supabase/pg-delta`) on the path, or they are
+(`pip install migra psycopg2-binary "sqlalchemy<2.1" "setuptools<80"`) and pgdelta (`npm install @supabase/pg-delta`) on the path, or they are
 left out and named.
 """
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::Result;
 use crate::postgres::Connection;
@@ -106,42 +106,60 @@ impl Addresses {
     }
 }
 
-/// Reads `pg_depend` once and fills in the needs of all objects.
-pub(super) async fn resolve(
-    connection: &mut Connection,
-    addresses: &mut Addresses,
-    objects: &mut [Object],
-) -> Result<()> {
-    let mut edges = Vec::new();
-    connection
-        .for_each(
-            "select classid::int8, objid::int8, objsubid, refclassid::int8, refobjid::int8, \
-                    refobjsubid, deptype::text \
-             from pg_catalog.pg_depend where objid >= 16384 \
-             union all \
-             select 'pg_catalog.pg_type'::regclass::int8, rngmultitypid::int8, 0, \
-                    'pg_catalog.pg_type'::regclass::int8, rngtypid::int8, 0, 'i' \
-             from pg_catalog.pg_range where rngtypid >= 16384 \
-             union all \
-             select 'pg_catalog.pg_publication_rel'::regclass::int8, oid::int8, 0, \
-                    'pg_catalog.pg_publication'::regclass::int8, prpubid::int8, 0, 'i' \
-             from pg_catalog.pg_publication_rel \
-             union all \
-             select 'pg_catalog.pg_publication_namespace'::regclass::int8, oid::int8, 0, \
-                    'pg_catalog.pg_publication'::regclass::int8, pnpubid::int8, 0, 'i' \
-             from pg_catalog.pg_publication_namespace",
-            |columns, row| {
-                let address = |at: usize| -> Result<Address> {
-                    let class = u32::try_from(columns.number(row, at)?).unwrap_or_default();
-                    let (oid, sub) = (columns.number(row, at + 1)?, columns.number(row, at + 2)?);
-                    Ok(Address::new(class, oid, sub))
-                };
-                let kind = columns.text(row, 6)?.chars().next().unwrap_or('n');
-                edges.push((address(0)?, address(3)?, kind));
-                Ok(())
-            },
-        )
-        .await?;
+/// Who depends on whom, by address.
+pub(super) struct Edges(Vec<(Address, Address, char)>);
+
+impl Edges {
+    /// Reads `pg_depend` once.
+    pub async fn read(connection: &mut Connection) -> Result<Self> {
+        let mut edges = Vec::new();
+        connection
+            .for_each(
+                "select classid::int8, objid::int8, objsubid, refclassid::int8, refobjid::int8, \
+                        refobjsubid, deptype::text \
+                 from pg_catalog.pg_depend where objid >= 16384 \
+                 union all \
+                 select 'pg_catalog.pg_type'::regclass::int8, rngmultitypid::int8, 0, \
+                        'pg_catalog.pg_type'::regclass::int8, rngtypid::int8, 0, 'i' \
+                 from pg_catalog.pg_range where rngtypid >= 16384 \
+                 union all \
+                 select 'pg_catalog.pg_publication_rel'::regclass::int8, oid::int8, 0, \
+                        'pg_catalog.pg_publication'::regclass::int8, prpubid::int8, 0, 'i' \
+                 from pg_catalog.pg_publication_rel \
+                 union all \
+                 select 'pg_catalog.pg_publication_namespace'::regclass::int8, oid::int8, 0, \
+                        'pg_catalog.pg_publication'::regclass::int8, pnpubid::int8, 0, 'i' \
+                 from pg_catalog.pg_publication_namespace",
+                |columns, row| {
+                    let address = |at: usize| -> Result<Address> {
+                        let class = u32::try_from(columns.number(row, at)?).unwrap_or_default();
+                        let (oid, sub) =
+                            (columns.number(row, at + 1)?, columns.number(row, at + 2)?);
+                        Ok(Address::new(class, oid, sub))
+                    };
+                    let kind = columns.text(row, 6)?.chars().next().unwrap_or('n');
+                    edges.push((address(0)?, address(3)?, kind));
+                    Ok(())
+                },
+            )
+            .await?;
+        Ok(Edges(edges))
+    }
+
+    /// The catalogs that hold something that depends on anything and belongs to no extension.
+    pub fn classes(&self) -> FxHashSet<u32> {
+        let member = |edge: &&(Address, Address, char)| edge.2 == 'e';
+        let members: FxHashSet<Address> = self.0.iter().filter(member).map(|e| e.0).collect();
+        let own = self.0.iter().map(|edge| edge.0);
+        own.filter(|from| !members.contains(&from.whole()))
+            .map(|from| from.class)
+            .collect()
+    }
+}
+
+/// Fills in the needs of all objects.
+pub(super) fn resolve(edges: Edges, addresses: &mut Addresses, objects: &mut [Object]) {
+    let edges = edges.0;
     for &(from, to, kind) in &edges {
         // A member of an extension is the extension; what is internal to something is that, and
         // so is what goes with it unasked and is no object itself (a NOT NULL of its column).
@@ -184,7 +202,6 @@ pub(super) async fn resolve(
         object.needs.dedup_by(|b, a| a.id == b.id);
         object.needs.reverse();
     }
-    Ok(())
 }
 
 /// A column and its table are one in `pg_depend`.

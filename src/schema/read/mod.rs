@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::postgres::{Cell, Columns, Connection, PgRow};
 
 use super::model::{Id, Kind, Need, Object, Schema, Unmodelled, Value};
-use address::{Address, Addresses};
+use address::{Address, Addresses, Edges};
 
 /// How one kind is read. `class` is the catalog that its addresses are in.
 pub(super) struct Query {
@@ -78,7 +78,8 @@ pub(super) mod class {
 /// `Postgres` where the server refuses a query; the session is left outside a transaction.
 pub async fn read(connection: &mut Connection) -> Result<Schema> {
     // What is printed must not depend on the session: names are qualified because nothing is on
-    // the path, and constants look the same everywhere.
+    // the path, and constants look the same everywhere. The joins of a large schema stay in memory,
+    // and workers would only take the processor from whoever reads the other side.
     connection
         .execute(
             "begin transaction isolation level repeatable read, read only; \
@@ -86,7 +87,8 @@ pub async fn read(connection: &mut Connection) -> Result<Schema> {
              set local intervalstyle = 'postgres'; set local extra_float_digits = 1; \
              set local timezone = 'UTC'; set local bytea_output = 'hex'; \
              set local quote_all_identifiers = off; set local row_security = off; \
-             set local jit = off; set local statement_timeout = 0",
+             set local jit = off; set local statement_timeout = 0; \
+             set local max_parallel_workers_per_gather = 0; set local work_mem = '32MB'",
         )
         .await?;
     let schema = read_snapshot(connection).await;
@@ -117,7 +119,10 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         comments: comments(connection).await?,
         ..Taker::default()
     };
-    for query in queries(version, sees_connections) {
+    let edges = Edges::read(connection).await?;
+    let there = edges.classes();
+    let is_there = |query: &Query| trace(query.kind).is_none_or(|class| there.contains(&class));
+    for query in queries(version, sees_connections).filter(is_there) {
         taker.names = None;
         connection
             .for_each(&query.sql, |columns, row| taker.take(&query, columns, row))
@@ -129,7 +134,7 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
         mut addresses,
         ..
     } = taker;
-    address::resolve(connection, &mut addresses, &mut objects).await?;
+    address::resolve(edges, &mut addresses, &mut objects);
     types::support(&mut objects);
     inherit(&mut objects);
     let children = objects
@@ -160,6 +165,32 @@ async fn read_snapshot(connection: &mut Connection) -> Result<Schema> {
     schema.unmodelled.extend(unseen);
     schema.unmodelled.sort();
     Ok(schema)
+}
+
+/// The catalog in which every object of a kind leaves something that depends on something: on its
+/// schema, its table, its type. Where nothing stands there, the query need not even be planned, which
+/// for a small schema is most of the time. `None` for what can stand by itself.
+fn trace(kind: Kind) -> Option<u32> {
+    Some(match kind {
+        Kind::View | Kind::MaterializedView | Kind::ViewColumn | Kind::Rule => class::REWRITE,
+        Kind::Function | Kind::Procedure | Kind::Aggregate => class::PROC,
+        Kind::Default => class::ATTRDEF,
+        Kind::Constraint => class::CONSTRAINT,
+        Kind::Statistics => class::STATISTIC,
+        Kind::Trigger => class::TRIGGER,
+        Kind::Policy => class::POLICY,
+        Kind::Operator => class::OPERATOR,
+        Kind::OperatorClass => class::OPCLASS,
+        Kind::Conversion => class::CONVERSION,
+        Kind::Collation => class::COLLATION,
+        Kind::TextSearchParser => class::TS_PARSER,
+        Kind::TextSearchTemplate => class::TS_TEMPLATE,
+        Kind::TextSearchDictionary => class::TS_DICT,
+        Kind::TextSearchConfiguration => class::TS_CONFIG,
+        Kind::Server => class::FOREIGN_SERVER,
+        Kind::UserMapping => class::USER_MAPPING,
+        _ => return None,
+    })
 }
 
 fn queries(version: u32, sees_connections: bool) -> impl Iterator<Item = Query> {

@@ -4,6 +4,9 @@
 use super::super::model::Kind;
 use super::{Query, class, sql};
 
+/// The access method that is the same on every server.
+const BTREE: u32 = 403;
+
 pub(super) fn queries(version: u32) -> Vec<Query> {
     let query = |kind, class, sql| Query { kind, class, sql };
     vec![
@@ -115,7 +118,7 @@ fn columns(version: u32) -> String {
            case when s.seqrelid is null then null when a.attidentity = 'a' then 'ALWAYS' else 'BY DEFAULT' end as identity, \
            pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(s.relname) as _sequence, s.relname::text as _sequence_name, \
            case when s.relpersistence <> c.relpersistence then s.relpersistence::text end as sequence_persistence, \
-           pg_catalog.pg_get_userbyid(c.relowner)::text as _owner, {sequence_acl}, \
+           case when s.seqrelid is not null then pg_catalog.pg_get_userbyid(c.relowner)::text end as _owner, {sequence_acl}, \
            {sequence}, \
            case a.attgenerated when 's' then 'STORED' when 'v' then 'VIRTUAL' end as generated, \
            pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression, \
@@ -174,18 +177,23 @@ fn view_columns(version: u32) -> String {
     )
 }
 
+/// No default speaks of a column, so that its table need not be opened to print it. What is called
+/// in one is looked up once for each text.
 fn defaults() -> String {
     format!(
-        "select d.oid::int8, 0, {names}, a.attname::text, \
-           def.text as definition, \
-           case when pg_catalog.strpos(def.text, '(') > 0 then exists (select from pg_catalog.regexp_matches(def.text, '([[:alnum:]_]+)\"?[(]', 'g') called \
-             join pg_catalog.pg_proc p on p.proname = called[1] and p.provolatile = 'v') end as _volatile \
-         from pg_catalog.pg_attrdef d \
-         cross join lateral (select pg_catalog.pg_get_expr(d.adbin, d.adrelid) as text) def \
-         join pg_catalog.pg_class c on c.oid = d.adrelid and c.relkind in ('r', 'p', 'f', 'v') {schema} \
-         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.adnum and a.attgenerated = '' \
-         where {own}",
-        names = relation_columns(),
+        "with own as materialized ( \
+           select d.oid, n.nspname, c.relname, a.attname, pg_catalog.pg_get_expr(d.adbin, 0) as text \
+           from pg_catalog.pg_attrdef d \
+           join pg_catalog.pg_class c on c.oid = d.adrelid and c.relkind in ('r', 'p', 'f', 'v') {schema} \
+           join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.adnum and a.attgenerated = '' \
+           where {own}), \
+         calling as (select t.text, exists (select \
+             from pg_catalog.regexp_matches(t.text, '([[:alnum:]_]+)\"?[(]', 'g') called \
+             join pg_catalog.pg_proc p on p.proname = called[1] and p.provolatile = 'v') as volatile \
+           from (select distinct text from own where pg_catalog.strpos(text, '(') > 0) t) \
+         select own.oid::int8, 0, own.nspname::text, own.relname::text, own.attname::text, \
+           own.text as definition, calling.volatile as _volatile \
+         from own left join calling on calling.text = own.text",
         schema = sql::schema("n", "c.relnamespace"),
         own = sql::own("pg_class", "c.oid"),
     )
@@ -214,8 +222,7 @@ fn constraints(version: u32) -> String {
            i.indisclustered as clustered, i.indisreplident as replica_identity, \
            array(select pg_catalog.format('%s=%s', a.attnum, a.attstattarget) from pg_catalog.pg_attribute a \
              where a.attrelid = k.conindid and k.contype = 'x' and a.attstattarget >= 0) as index_statistics, \
-           case when k.contype in ('p', 'u', 'x') then (select d.description from pg_catalog.pg_description d \
-             where d.objoid = k.conindid and d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0) end as index_comment, \
+           d.description as index_comment, \
            case when pi.oid is not null then pg_catalog.format('%I.%I', pn.nspname, pi.relname) end as parent, \
            array[n.nspname::text, c.relname::text] as _table, \
            k.contype = 'f' and k.conparentid <> 0 or k.contype = 'c' and k.coninhcount > 0 as _inherited, k.conislocal as _local, \
@@ -226,9 +233,10 @@ fn constraints(version: u32) -> String {
            case when k.contype = 'f' then array[fn.nspname::text, fc.relname::text] end as _references \
          from pg_catalog.pg_constraint k \
          join pg_catalog.pg_class c on c.oid = k.conrelid {schema} \
-         cross join lateral (select pg_catalog.pg_get_constraintdef(k.oid) as text) def \
+         cross join lateral (select pg_catalog.pg_get_constraintdef(k.oid) as text offset 0) def \
          left join pg_catalog.pg_index i on i.indexrelid = k.conindid and k.contype in ('p', 'u', 'x') \
          left join pg_catalog.pg_class ic on ic.oid = i.indexrelid \
+         left join pg_catalog.pg_description d on d.objoid = i.indexrelid and d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0 \
          left join pg_catalog.pg_tablespace ts on ts.oid = ic.reltablespace \
          left join pg_catalog.pg_constraint pk on pk.oid = k.conparentid \
          left join pg_catalog.pg_inherits h on h.inhrelid = i.indexrelid \
@@ -244,34 +252,59 @@ fn constraints(version: u32) -> String {
     )
 }
 
-/// The definition without its storage parameters, which can be altered by themselves.
+/// The definition without its storage parameters, which can be altered by themselves. That of a
+/// btree index on plain columns is written here as `pg_get_indexdef` writes it, which looks all parts up
+/// again for each index: for a large schema that is a third of all the time.
 fn indexes() -> String {
     format!(
-        "select i.indexrelid::int8, 0, n.nspname::text, ic.relname::text, ''::text, \
+        "with index as materialized ( \
+           select i.*, n.nspname, ic.relname, ic.relkind, ic.reloptions, ic.reltablespace, ic.relam, \
+             c.relname as table_name, c.relkind as table_kind \
+           from pg_catalog.pg_index i \
+           join pg_catalog.pg_class ic on ic.oid = i.indexrelid {schema} \
+           join pg_catalog.pg_class c on c.oid = i.indrelid \
+           where not exists (select from pg_catalog.pg_constraint k \
+               where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')) and {own}), \
+         plain as ( \
+           select i.indexrelid, pg_catalog.string_agg(pg_catalog.quote_ident(a.attname) || case k.option \
+               when 0 then '' when 1 then ' DESC NULLS LAST' when 2 then ' NULLS FIRST' else ' DESC' end, ', ' order by k.at) as columns \
+           from index i \
+           cross join lateral rows from (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), \
+               pg_catalog.unnest(i.indclass::pg_catalog.oid[]), pg_catalog.unnest(i.indcollation::pg_catalog.oid[]), \
+               pg_catalog.unnest(i.indoption::pg_catalog.int2[])) with ordinality k(number, opclass, coll, option, at) \
+           left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number and a.attcollation = k.coll \
+           left join pg_catalog.pg_opclass o on o.oid = k.opclass and o.opcdefault and o.oid < 16384 \
+             and (o.opcintype = a.atttypid \
+               or o.opcintype = 'pg_catalog.text'::pg_catalog.regtype and a.atttypid = 'pg_catalog.varchar'::pg_catalog.regtype) \
+           where i.relkind = 'i' and i.indexprs is null and i.indpred is null and i.indnatts = i.indnkeyatts \
+             and not i.indnullsnotdistinct and i.reloptions is null and i.relam = {btree} \
+           group by i.indexrelid having pg_catalog.bool_and(o.oid is not null)) \
+         select i.indexrelid::int8, 0, i.nspname::text, i.relname::text, ''::text, \
            case when o.clause is null then def.text else pg_catalog.replace(def.text, o.clause, '') end as definition, \
-           nullif(pg_catalog.split_part(def.text, o.clause, 1), def.text) as _before_options, \
-           ic.reloptions as options, ts.spcname::text as tablespace, am.amname::text as _method, \
+           case when pg_catalog.strpos(def.text, o.clause) > 0 then pg_catalog.split_part(def.text, o.clause, 1) end as _before_options, \
+           i.reloptions as options, ts.spcname::text as tablespace, am.amname::text as _method, \
            i.indisclustered as clustered, i.indisreplident as replica_identity, \
-           ic.relkind = 'i' and not (i.indisvalid and i.indisready) as invalid, i.indisunique as _unique, \
+           i.relkind = 'i' and not (i.indisvalid and i.indisready) as invalid, i.indisunique as _unique, \
            array(select pg_catalog.format('%s=%s', a.attnum, a.attstattarget) from pg_catalog.pg_attribute a \
              where a.attrelid = i.indexrelid and i.indexprs is not null and a.attstattarget >= 0 order by a.attnum) as statistics, \
            case when pc.oid is not null then pg_catalog.format('%I.%I', pn.nspname, pc.relname) end as parent, \
-           array[n.nspname::text, c.relname::text] as _table, c.relkind::text as _table_kind \
-         from pg_catalog.pg_index i \
-         join pg_catalog.pg_class ic on ic.oid = i.indexrelid {schema} \
-         join pg_catalog.pg_class c on c.oid = i.indrelid \
-         join pg_catalog.pg_am am on am.oid = ic.relam \
-         cross join lateral (select pg_catalog.pg_get_indexdef(i.indexrelid) as text) def \
+           array[i.nspname::text, i.table_name::text] as _table, i.table_kind::text as _table_kind \
+         from index i \
+         left join plain on plain.indexrelid = i.indexrelid \
+         join pg_catalog.pg_am am on am.oid = i.relam \
+         cross join lateral (select case when plain.columns is null then pg_catalog.pg_get_indexdef(i.indexrelid) \
+             else pg_catalog.concat('CREATE ', case when i.indisunique then 'UNIQUE ' end, 'INDEX ', pg_catalog.quote_ident(i.relname), \
+               ' ON ', pg_catalog.quote_ident(i.nspname), '.', pg_catalog.quote_ident(i.table_name), \
+               ' USING btree (', plain.columns, ')') end as text offset 0) def \
          cross join lateral (select ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(o.name) || '=' \
              || case when pg_catalog.quote_ident(o.value) = o.value then o.value else pg_catalog.quote_literal(o.value) end, ', ' order by o.at) || ')' as clause \
            from (select pg_catalog.split_part(x, '=', 1) as name, pg_catalog.substr(x, pg_catalog.strpos(x, '=') + 1) as value, at \
-             from pg_catalog.unnest(ic.reloptions) with ordinality u(x, at)) o) o \
-         left join pg_catalog.pg_tablespace ts on ts.oid = ic.reltablespace \
+             from pg_catalog.unnest(i.reloptions) with ordinality u(x, at)) o) o \
+         left join pg_catalog.pg_tablespace ts on ts.oid = i.reltablespace \
          left join pg_catalog.pg_inherits h on h.inhrelid = i.indexrelid \
          left join pg_catalog.pg_class pc on pc.oid = h.inhparent \
-         left join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace \
-         where not exists (select from pg_catalog.pg_constraint k \
-             where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')) and {own}",
+         left join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace",
+        btree = BTREE,
         schema = sql::schema("n", "ic.relnamespace"),
         own = sql::own("pg_class", "c.oid"),
     )
