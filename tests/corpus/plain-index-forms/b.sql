@@ -1,0 +1,28 @@
+create type mood as enum ('sad', 'glad');
+create domain code as text;
+create table "Odd Table" (id int, "Odd Column" varchar(20), name text, other text collate "C", mood mood, code code, tags text[],
+  amount numeric, made timestamptz, fixed char(4), small smallint, raw bytea, address inet, uid uuid, data jsonb);
+create unique index plain on "Odd Table" (id);
+create index "Odd Index" on "Odd Table" (name, "Odd Column");
+create index turned on "Odd Table" (id, name desc nulls last, amount nulls first, made desc);
+create index single on "Odd Table" (uid);
+create index collated on "Odd Table" (name);
+create index own_collation on "Odd Table" (other collate "POSIX");
+create index other_collation on "Odd Table" (other);
+create index enumerated on "Odd Table" (mood desc);
+create index over_domain on "Odd Table" (code desc);
+create index over_array on "Odd Table" (tags desc);
+create index patterns on "Odd Table" (name);
+create index varchar_patterns on "Odd Table" ("Odd Column");
+create index many on "Odd Table" (data, address, raw, small, fixed);
+create index hashed on "Odd Table" (id);
+create index ranged on "Odd Table" (made);
+create index included on "Odd Table" (id);
+create unique index distinct_nulls on "Odd Table" (small);
+create index filled on "Odd Table" (amount);
+create index part on "Odd Table" (amount);
+create index expressed on "Odd Table" (name);
+create table parted (id int, at date) partition by range (at);
+create table parted_one partition of parted for values from ('2026-01-01') to ('2027-01-01');
+create index on parted (id desc);
+create index only_here on parted_one (at);
