@@ -175,7 +175,10 @@ fn edges(steps: &[Step], claims: &Claims) -> Vec<Vec<usize>> {
         for id in &step.releases {
             of(&destroyers, id).into_iter().for_each(|d| before(i, d));
             if step.action == Action::Drop {
-                of(&alterers, id).into_iter().for_each(|a| before(i, a));
+                // A new value of an enum is in nobody's way.
+                let alterers = of(&alterers, id).into_iter();
+                let alterers = alterers.filter(|&a| steps[a].adds_value.is_none());
+                alterers.for_each(|a| before(i, a));
             }
         }
         for id in &step.makes {
@@ -185,7 +188,13 @@ fn edges(steps: &[Step], claims: &Claims) -> Vec<Vec<usize>> {
             old.for_each(|d| before(d, i));
         }
         if step.action == Action::Create && step.kind() != Kind::DefaultPrivileges {
-            defaults.iter().for_each(|&d| before(i, d));
+            for &d in &defaults {
+                // What is in an extension gets them for good: those of Postgres, where that can be.
+                match step.kind() == Kind::Extension && steps[d].action == Action::Drop {
+                    true => before(d, i),
+                    false => before(i, d),
+                }
+            }
         }
         for claim in &claims.takes[i] {
             let free = frees.get(claim).cloned().unwrap_or_default();

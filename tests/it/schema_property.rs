@@ -467,12 +467,13 @@ async fn contents(
         }
         let name = devdb::postgres::quote_ident(column.id.part());
         let sql = format!(
-            "select coalesce(string_agg(coalesce({name}::text, 'null'), ' ' order by {name}::text collate \"C\"), '') from only {}",
+            // A prepared statement remembers collations: here all have the same.
+            "select coalesce(string_agg(coalesce({name}::text collate \"C\", 'null'), ' ' order by {name}::text collate \"C\"), '') from only {}",
             table.path()
         );
-        if let Ok(Some(values)) = session.fetch_value::<String>(&sql, &[]).await
-            && !values.is_empty()
-        {
+        let values = session.fetch_value::<String>(&sql, &[]).await;
+        let values = values.map_or_else(|error| error.to_string(), Option::unwrap_or_default);
+        if !values.is_empty() {
             contents.insert(column.id.to_string(), values);
         }
     }

@@ -219,10 +219,10 @@ pub(super) fn claims(object: &Object) -> Vec<Claim> {
     let type_name = || Claim::Type(id.schema().into(), id.name().into());
     let part = |name: &str| Claim::Relation(id.schema().into(), name.into());
     match id.kind() {
-        Kind::Table | Kind::View | Kind::MaterializedView | Kind::Composite => {
+        // A sequence has no type, but Postgres makes none where there is a type of its name.
+        Kind::Table | Kind::View | Kind::MaterializedView | Kind::Composite | Kind::Sequence => {
             vec![relation(), type_name()]
         }
-        Kind::Sequence => vec![relation()],
         Kind::Index => {
             let mut claims = vec![relation()];
             claims.extend(marks(object));
@@ -245,8 +245,8 @@ pub(super) fn claims(object: &Object) -> Vec<Claim> {
         }
         Kind::Column => object
             .text("_sequence_name")
-            .map(part)
             .into_iter()
+            .flat_map(|name| [part(name), Claim::Type(id.schema().into(), name.into())])
             .collect(),
         _ => Vec::new(),
     }

@@ -83,7 +83,7 @@ impl Drop for Dumper {
     }
 }
 
-/// Entries sorted, columns of a table and attributes of a type in the order of their text.
+/// Entries sorted, columns of a table, attributes of a type and grants in the order of their text.
 fn normalise(dump: &str) -> String {
     let mut entries: Vec<String> = Vec::new();
     let mut entry: Vec<&str> = Vec::new();
@@ -100,6 +100,10 @@ fn normalise(dump: &str) -> String {
                 .collect();
             sorted.sort();
             entries.push(sorted.join("\n"));
+        } else if lines.first().is_some_and(|l| is_grant(l)) && lines.iter().all(|l| is_grant(l)) {
+            // In the order in which they were given; what is taken away first comes first.
+            lines.sort_by_key(|l| (l.starts_with("GRANT"), *l));
+            entries.push(lines.join("\n"));
         } else if !lines.is_empty() {
             entries.push(lines.join("\n"));
         }
@@ -117,6 +121,10 @@ fn normalise(dump: &str) -> String {
     finish(&mut entry);
     entries.sort();
     entries.join("\n")
+}
+
+fn is_grant(line: &str) -> bool {
+    line.starts_with("GRANT ") || line.starts_with("REVOKE ")
 }
 
 /// Whether the URL is that of `scripts/test-server.sh`'s container.
