@@ -446,7 +446,12 @@ impl<'a> Context<'a> {
             }
             if step.action == Action::Alter {
                 if let Some(object) = self.to.get(&step.object) {
-                    needs.extend(object.needs.iter().map(|need| need.id.clone()));
+                    // A parent gets what its child has already when that is as it shall be.
+                    let same =
+                        |id: &Id| id.kind() == object.id.kind() && id.part() == object.id.part();
+                    let comes = |id: &Id| id.kind() == Kind::Column && same(id) && self.created(id);
+                    let ids = object.needs.iter().map(|need| &need.id);
+                    needs.extend(ids.filter(|id| !comes(id)).cloned());
                 }
                 let wanted = self.to.get(&step.object);
                 if let Some(object) = self.from.get(&step.object) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use devdb::postgres::{self, Connection, Target, database};
-use devdb::schema::{self, Action, HazardKind, Id, Kind, Plan, Schema};
+use devdb::schema::{self, Action, HazardKind, Id, Kind, Object, Plan, Schema};
 
 use crate::support::dump::{Dumper, difference};
 use crate::support::random_schema::Model;
@@ -368,7 +368,9 @@ async fn read(session: &mut Connection) -> Result<Schema, Failure> {
 fn refusal(error: &devdb::error::Error, plan: &Plan, statements: &str) -> Stop {
     let message = error.to_string();
     let code = message.rsplit(['(', ')']).nth(1).unwrap_or_default();
-    let blames_rows = code.starts_with("22") || code.starts_with("23");
+    // What cannot be read as a tsvector is called a syntax error.
+    let blames_rows =
+        code.starts_with("22") || code.starts_with("23") || message.contains("in tsvector");
     if blames_rows
         && plan
             .hazards()
@@ -406,6 +408,14 @@ fn keeps_what_stays(from: &Schema, to: &Schema, plan: &Plan) -> Result<(), Failu
         let (Some(old), Some(new)) = (from.get(table), to.get(table)) else {
             return true;
         };
+        // A server cannot change its wrapper, nor a foreign table its server.
+        let wrapper = |schema: &Schema, table: &Object| {
+            let server = Id::new(Kind::Server, "", table.text("server")?, "");
+            schema.get(&server)?.text("wrapper").map(str::to_owned)
+        };
+        if wrapper(from, old) != wrapper(to, new) {
+            return true;
+        }
         // Where attributes of its type stand in another order, its rows are carried over.
         new.text("of_type").is_some()
             || properties

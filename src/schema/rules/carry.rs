@@ -121,6 +121,8 @@ pub(super) fn fill(cx: &Context, table: &Id) -> Vec<Step> {
         .map(|(from, to)| {
             let name = text::ident(to.id.part());
             match is_text(cx, from) {
+                // A list of texts becomes something else only as one text.
+                true if array(from) != array(to) => format!("{name}::text::{}", to.get("type")),
                 true => format!("{name}::{}", to.get("type")),
                 false => retype::using(cx, from, to, false).unwrap_or(name),
             }

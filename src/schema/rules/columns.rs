@@ -165,13 +165,13 @@ pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
         .cloned()
 }
 
-/// Whether a child keeps the column that it has from this one, which goes.
+/// Whether a child, or a child of one, keeps the column that it has from this one, which goes.
 fn is_kept_below(cx: &Context, column: &Id) -> bool {
     cx.dependents(column).any(|(o, _)| {
         let table = table_id(&o.id);
         o.id.kind() == Kind::Column
             && table != table_id(column)
-            && cx.stays(&o.id)
+            && (cx.stays(&o.id) || is_kept_below(cx, &o.id))
             && !tables::leaves(cx, &table, &table_id(column))
     })
 }
@@ -194,6 +194,14 @@ fn new_before(cx: &Context, column: &Object) -> Option<Id> {
 fn has_children(cx: &Context, table: &Id) -> bool {
     let plain = cx.to.get(table).is_some_and(|t| t.get("form") == "plain");
     plain && cx.from.children.contains(table)
+}
+
+/// Whether a computed column stays as a plain one: its expression goes in place.
+fn lets_go(cx: &Context, column: &Object) -> bool {
+    let to = cx.to.get(&column.id);
+    column.text("generated") == Some("STORED")
+        && cx.stays(&column.id)
+        && to.is_some_and(|to| to.text("generated").is_none())
 }
 
 /// Whether it is a column of another table.
@@ -231,8 +239,11 @@ impl Rules for Columns {
         let later = column.text("identity").is_some() && has_children(cx, &table);
         let clause = clause(cx, if later { &plain } else { column });
         let sql = format!("{} ADD COLUMN {clause}", alter_table(cx, &column.id));
+        let children = cx.wanted_dependents(&column.id);
+        let stays = |o: &&Object| is_elsewhere(&o.id, &column.id) && cx.stays(&o.id);
         let mut step = Step::create(&column.id, sql)
             .needing(tables::unlinked_children(cx, &table))
+            .needing(children.filter(stays).map(|child| child.id.clone()))
             .needing(new_before(cx, column));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
@@ -357,7 +368,9 @@ impl Rules for Columns {
             // Postgres takes it from the children in the same statement only.
             let sql = format!("{} ALTER COLUMN", alter_table(cx, &to.id));
             let sql = format!("{sql} {} DROP EXPRESSION", text::ident(to.id.part()));
-            steps.push(exclusive(sql));
+            let mut step = exclusive(sql);
+            step.alters = followers(cx, &to.id);
+            steps.push(step);
         }
         if from.text("identity").is_some() && to.text("identity").is_none() {
             let alter = format!("{} ALTER COLUMN", alter_table(cx, &to.id));
@@ -384,6 +397,10 @@ impl Rules for Columns {
             let parents = from.needs.iter().map(|need| &need.id);
             let parents = parents.filter(|id| is_elsewhere(id, &to.id) && cx.destroyed(id));
             step.needs.extend(parents.map(gone));
+            let dependents = cx.dependents(&to.id).map(|(dependent, _)| dependent);
+            let free = dependents.filter(|dependent| lets_go(cx, dependent));
+            step.needs
+                .extend(free.map(|dependent| dependent.id.clone()));
             steps.push(step);
         }
         if was.is_some() && is.is_some() && changed.has("expression") {
@@ -443,7 +460,9 @@ impl Rules for Columns {
             | Kind::Procedure
             | Kind::Publication => true,
             Kind::Column => {
-                dependent.text("expression").is_some() && !is_elsewhere(&dependent.id, &to.id)
+                dependent.text("expression").is_some()
+                    && !is_elsewhere(&dependent.id, &to.id)
+                    && !lets_go(cx, dependent)
             }
             Kind::Default => !retype::default_survives(from, to),
             // Made anew by Postgres, without their target.

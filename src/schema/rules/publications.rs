@@ -123,9 +123,8 @@ impl Rules for Publications {
             .iter()
             .filter(|m| !kept(m, &new) && !lost.iter().any(|l| l == bare(m)))
         {
-            let what = bare(gone).replacen("ONLY ", "", 1);
             let tables = from.needs.iter().map(|need| need.id.clone());
-            let sql = format!("ALTER {target} DROP {what}");
+            let sql = format!("ALTER {target} DROP {}", bare(gone));
             let step = Step::detail(&to.id, sql).releasing(tables);
             steps.push(locking(step, from, [gone]));
         }

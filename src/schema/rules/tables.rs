@@ -161,6 +161,7 @@ impl Rules for Tables {
             let method = to.text("access_method").unwrap_or("heap");
             push(format!("{table} SET ACCESS METHOD {}", text::ident(method)));
         }
+        let mut parameters = Vec::new();
         for (name, prefix) in [("options", ""), ("toast_options", "toast.")] {
             let list = |o: &Object| -> Vec<String> {
                 o.list(name)
@@ -170,10 +171,15 @@ impl Rules for Tables {
             };
             let (set, reset) = text::parameter_changes(&list(from), &list(to));
             if !set.is_empty() {
-                push(format!("{table} SET ({})", text::parameters(&set)));
+                let sql = format!("{table} SET ({})", text::parameters(&set));
+                // A toast table comes with the first column that may need one; before, nothing is kept.
+                let columns = cx.to.parts(&to.id, Kind::Column).map(|column| &column.id);
+                let new = columns.filter(|id| !prefix.is_empty() && cx.created(id));
+                parameters.push(Step::alter(&to.id, sql).needing(new.cloned()));
             }
             if !reset.is_empty() {
-                push(format!("{table} RESET ({})", reset.join(", ")));
+                let sql = format!("{table} RESET ({})", reset.join(", "));
+                parameters.push(Step::alter(&to.id, sql));
             }
         }
         let options =
@@ -181,6 +187,7 @@ impl Rules for Tables {
         if !options.is_empty() {
             push(format!("{table} OPTIONS ({options})"));
         }
+        steps.extend(parameters);
         if changed.has("unlogged") {
             let how = if to.flag("unlogged") {
                 "UNLOGGED"
