@@ -66,7 +66,7 @@ forget_environment() {
   local name
   for name in $(compgen -e); do
     case $name in
-      DEVDB_TEST_* | DEVDB_DEMO_* | DEVDB_CORPUS) ;;
+      DEVDB_TEST_* | DEVDB_DEMO_* | DEVDB_CORPUS* | DEVDB_PROPERTY_*) ;;
       DEVDB_* | DATABASE_URL | PG[A-Z]* | COMPOSE_*) unset "$name" ;;
     esac
   done

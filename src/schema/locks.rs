@@ -18,12 +18,15 @@ pub(super) fn claim(cx: &Context, steps: &mut [Step]) {
         let mut locks = std::mem::take(&mut step.locks);
         locks.extend(of(cx, step, &made));
         if descends(cx, step) {
+            // What is dropped from one table alone becomes its children's own.
+            let deep = !step.sql.starts_with("ALTER TABLE ONLY ");
             for Lock { mode, on } in locks.clone() {
-                locks.extend(below(cx, &on).into_iter().map(|on| Lock { mode, on }));
+                let below = below(cx, &on, deep).into_iter();
+                locks.extend(below.map(|on| Lock { mode, on }));
             }
             let rewrites = step.rewrites.clone();
-            step.rewrites
-                .extend(rewrites.iter().flat_map(|table| below(cx, table)));
+            let below = |table| below(cx, table, deep);
+            step.rewrites.extend(rewrites.iter().flat_map(below));
         }
         let stood = |on: &Id| cx.from.contains(on) && !made.contains(on);
         // What is partitioned has no rows of its own.
@@ -257,8 +260,8 @@ fn descends(cx: &Context, step: &Step) -> bool {
     }
 }
 
-/// All tables that inherit from it or are its partitions when the step runs.
-fn below(cx: &Context, table: &Id) -> Vec<Id> {
+/// The tables that inherit from it or are its partitions when the step runs; `deep`: also those below them.
+fn below(cx: &Context, table: &Id, deep: bool) -> Vec<Id> {
     let mut found: Vec<Id> = Vec::new();
     let mut todo = vec![table.clone()];
     while let Some(table) = todo.pop() {
@@ -273,7 +276,9 @@ fn below(cx: &Context, table: &Id) -> Vec<Id> {
                 && !found.contains(&child.id)
             {
                 found.push(child.id.clone());
-                todo.push(child.id.clone());
+                if deep {
+                    todo.push(child.id.clone());
+                }
             }
         }
     }

@@ -41,7 +41,7 @@ pub use self::ephemeral::{Ephemeral, Presence};
 pub use self::program::Command;
 pub use self::spec::Drift;
 
-use crate::config::{Config, Port, ServerKind};
+use crate::config::{Config, Data, Port, ServerKind};
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::postgres::Target;
@@ -164,6 +164,15 @@ impl Server {
             kept.ours && known.is_none_or(|known| known == system_identifier)
         };
         state.slots.values().any(|slot| fits(&slot.current))
+    }
+
+    /// Whether the server with this identifier is the one that was brought up last, by what devdb
+    /// remembers; also one whose data is in memory.
+    pub fn is_known(config: &Config, system_identifier: &str) -> bool {
+        let state = state::State::load(&config.project.state_dir).unwrap_or_default();
+        let fleeting = state.fleeting.filter(|_| config.server.data == Data::Tmpfs);
+        fleeting.is_some_and(|fleeting| fleeting.system_identifier == system_identifier)
+            || Self::made_data(config, system_identifier)
     }
 
     /// An address to put into variables where no database is asked: nobody needs to listen there.

@@ -29,6 +29,9 @@ pub(crate) struct State {
     /// Fingerprint of the configuration that the server answered under when it was last brought up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<String>,
+    /// The server whose data is in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleeting: Option<Fleeting>,
     /// By the way of keeping data (`volume`, `local`, `folder:/path`): changing the configuration
     /// back and forth loses nothing.
     #[serde(default)]
@@ -78,6 +81,15 @@ pub(crate) struct Kept {
     /// What lies in it and must outlive a reset, in words that only the owner understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub saved: Vec<String>,
+}
+
+/// A server whose data goes with it: which one answered last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fleeting {
+    /// When its container was started: with each start it is another server.
+    pub started: String,
+    /// From `pg_control_system()`.
+    pub system_identifier: String,
 }
 
 /// A data directory that was filled ahead of need.

@@ -183,5 +183,5 @@ async fn running(context: &Context) -> Option<Connection> {
     // Somebody else's may have come to listen at that port.
     let identifier = "select system_identifier::text from pg_catalog.pg_control_system()";
     let identifier: Option<String> = on.fetch_value(identifier, &[]).await.ok()?;
-    Server::made_data(context.config(), &identifier?).then_some(on)
+    Server::is_known(context.config(), &identifier?).then_some(on)
 }

@@ -514,6 +514,10 @@ async fn memory_keeps_nothing_and_says_so() {
     let server = project.open().await;
     let target = server.ensure_up(&project.events).await.unwrap();
     mark(&target).await;
+    // Commands that only need databases ask no engine whose server this is.
+    let identifier = "select system_identifier::text from pg_control_system()";
+    let first = value(&target, identifier).await.unwrap();
+    assert!(Server::is_known(&project.config, &first));
     let reset = server.reset_data(&project.events, false).await.unwrap();
     assert!(matches!(reset, DataReset::Unsupported { .. }));
     let mounts = docker(&[
@@ -542,6 +546,10 @@ async fn memory_keeps_nothing_and_says_so() {
     server.stop(&project.events).await.unwrap();
     let target = server.ensure_up(&project.events).await.unwrap();
     assert!(!marked(&target).await);
+    let second = value(&target, identifier).await.unwrap();
+    assert_ne!(first, second);
+    assert!(Server::is_known(&project.config, &second));
+    assert!(!Server::is_known(&project.config, &first));
     let notes = project.notes();
     assert!(notes.contains("went with the container"), "{notes}");
     assert!(!notes.contains("the data stays"), "{notes}");

@@ -15,7 +15,7 @@ use crate::event::{Events, Task};
 use crate::postgres::Target;
 use crate::server::ready::{self, Attempt, Stage};
 use crate::server::spec::{Drift, names};
-use crate::server::state::State;
+use crate::server::state::{Fleeting, State};
 use crate::server::{exit_hint, port};
 
 /// How often a port may be taken between finding it free and starting on it.
@@ -419,6 +419,19 @@ impl Docker {
             slot.current.initialised = true;
             slot.current.major = Some(identity.major);
             slot.current.system_identifier = Some(identity.system_identifier);
+        }
+        let started = found.started.map(|at| at.to_string());
+        let known = state.fleeting.as_ref().map(|fleeting| &fleeting.started);
+        let server = &self.config.server;
+        let lasts = server.data == Data::Tmpfs && server.owner.is_none();
+        if let Some(started) = started.filter(|_| lasts)
+            && known != Some(&started)
+        {
+            let system_identifier = ready::identity(target).await?.system_identifier;
+            state.fleeting = Some(Fleeting {
+                started,
+                system_identifier,
+            });
         }
         if *state != before {
             state.save()?;
