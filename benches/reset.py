@@ -119,7 +119,7 @@ def long_way(project, psql, options):
         return time.perf_counter() - begun
 
     project.devdb("reset", "--yes", "--full")
-    runs = max(3, options.runs // 4)
+    runs = options.runs
     table("the long way", turns([
         ("docker restart, until it answers SQL", restart),
         ("devdb reset, data directory swapped", swap),

@@ -471,23 +471,12 @@ pub mod database {
         on.execute(sql).await
     }
 
-    /// Sets the comment, where devdb keeps its mark.
-    pub async fn comment(on: &mut Connection, name: &str, text: &str) -> Result<()> {
-        on.execute(&comment_sql(name, Some(text))).await
-    }
-
     /// Its comment; `None` also where there is no such database.
     pub async fn comment_of(on: &mut Connection, name: &str) -> Result<Option<String>> {
         let sql = "select pg_catalog.shobj_description(oid, 'pg_database') \
                    from pg_catalog.pg_database where datname = $1";
         let comment = on.fetch_value::<Option<String>>(sql, &[name]).await?;
         Ok(comment.flatten())
-    }
-
-    /// The statement that sets or takes away the comment.
-    pub fn comment_sql(name: &str, text: Option<&str>) -> String {
-        let text = text.map_or("null".to_owned(), quote_literal);
-        format!("comment on database {} is {text}", quote_ident(name))
     }
 
     /// Who is connected to it, as `application (user, client address)`, most recent first.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::compose;
+use super::driver;
 use super::layers::{Layers, Origin, Value};
+use super::model::DEFAULT_VARIABLE;
 use super::target::Target;
 use crate::error::Result;
 
@@ -164,6 +166,20 @@ pub fn urls(env_file: &BTreeMap<String, String>, layers: &mut Layers) {
         layers.put_missing("database.password", text(password), origin());
     }
     layers.put_missing("server.port", Value::Number(url.port.into()), origin());
+}
+
+/// The driver that the project has locked, where a plain URL would ask for another. Only a variable
+/// that nobody wrote down is given that: one that is written works for the project as it is.
+pub fn driver(root: &Path, layers: &mut Layers) {
+    if layers.text("migrations.tool") != Some("alembic") || layers.get("env").is_some() {
+        return;
+    }
+    let dir = layers.text("migrations.dir").map(|dir| root.join(dir));
+    let folders = dir.as_deref().into_iter().chain([root]);
+    if let Some((scheme, file)) = driver::scheme(folders) {
+        let map = vec![(DEFAULT_VARIABLE.to_owned(), scheme)];
+        layers.put_missing("env", Value::Map(map), found(file));
+    }
 }
 
 /// `postgresql+asyncpg` of `postgresql+asyncpg://…`.

@@ -10,6 +10,7 @@ use crate::error::{Named as _, Result};
 mod compose;
 mod contradictions;
 mod detect;
+mod driver;
 pub mod env;
 mod file;
 mod layers;

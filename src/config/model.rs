@@ -170,6 +170,9 @@ impl Tool {
     }
 }
 
+/// The variable that gets the URL where nobody says otherwise.
+pub const DEFAULT_VARIABLE: &str = "DATABASE_URL";
+
 /// How a variable is made from the database that a command is to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvValue {

@@ -79,6 +79,7 @@ pub fn load(surroundings: &Surroundings) -> Result<Loaded> {
     if toml.is_none() {
         detect::urls(&env_file, &mut with_detection);
     }
+    detect::driver(&root, &mut with_detection);
     for (key, entry) in with_detection.iter() {
         if let Origin::Detected(what) = &entry.origin
             && !written.contains(&key)
@@ -282,7 +283,7 @@ fn defaults(project: &Project, layers: &mut Layers) {
     put("bake.image", Value::Text(format!("devdb/{}", project.name)));
     put(
         "env",
-        Value::Map(vec![("DATABASE_URL".into(), "postgresql".into())]),
+        Value::Map(vec![(DEFAULT_VARIABLE.into(), "postgresql".into())]),
     );
     if let Some(tool) = layers.text("migrations.tool") {
         let dir = if tool == "sqlx" { "migrations" } else { "." };

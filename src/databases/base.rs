@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Result;
 use crate::postgres::{Connection, Row, database, error_from, quote_ident, quote_literal};
 
-use super::Names;
+use super::{Names, mark};
 
 /// Decides whether a base that stands on a server is still the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,18 +43,19 @@ pub async fn find_base(
 ) -> Result<Option<String>> {
     let name = names.base();
     let comment = database::comment_of(on, &name).await?;
-    Ok((comment.as_ref() == Some(&key.0)).then_some(name))
+    let mark = mark::first_line(comment.as_deref().unwrap_or_default());
+    Ok((mark == key.0).then_some(name))
 }
 
-/// The finished `fresh` database becomes the project's base; an older one is dropped. Nobody can
-/// connect to a base.
+/// The finished [`Names::base_making`] becomes the project's base; an older one is dropped. Nobody
+/// can connect to a base.
 pub async fn keep_as_base(on: &mut Connection, names: &Names, key: &BaseKey) -> Result<String> {
     let name = names.base();
     database::drop(on, &name).await?;
-    database::rename(on, &names.fresh(), &name).await?;
+    database::rename(on, &names.base_making(), &name).await?;
     on.execute(&database::allow_sql(&name, false)).await?;
     // The mark comes last: a base without it is never used.
-    database::comment(on, &name, &key.0).await?;
+    mark::write(on, &name, &key.0).await?;
     Ok(name)
 }
 
@@ -67,8 +68,8 @@ pub async fn drop_all(on: &mut Connection, names: &Names) -> Result<()> {
 }
 
 /// `CREATE DATABASE … TEMPLATE`, and then what that does not copy: owner, grants, the limit of
-/// connections, and settings made by `ALTER DATABASE … SET`, for all roles or for one. Only the
-/// comment stays behind.
+/// connections, what the project says in the comment, and settings made by `ALTER DATABASE … SET`,
+/// for all roles or for one.
 pub async fn clone_from(on: &mut Connection, name: &str, template: &str) -> Result<()> {
     database::clone(on, name, template).await?;
     copy_surroundings(on, name, template).await
@@ -80,7 +81,7 @@ pub(super) async fn copy_surroundings(
     name: &str,
     template: &str,
 ) -> Result<()> {
-    copy_privileges(on, name, template).await?;
+    copy_attributes(on, name, template).await?;
     let rows = on
         .fetch(
             "select r.rolname::text, pg_catalog.split_part(s.setting, '=', 1), \
@@ -113,10 +114,10 @@ pub(super) async fn copy_surroundings(
 }
 
 /// The grantee of 0 is everybody. Postgres' own templates grant less than a database of its own does.
-async fn copy_privileges(on: &mut Connection, name: &str, template: &str) -> Result<()> {
-    let statements: Option<Option<String>> = on
-        .fetch_value(
-            "select pg_catalog.concat_ws(';', \
+async fn copy_attributes(on: &mut Connection, name: &str, template: &str) -> Result<()> {
+    let own = mark::own("pg_catalog.shobj_description(d.oid, 'pg_database')");
+    let statements = format!(
+        "select pg_catalog.concat_ws(';', \
                case when datdba <> me.oid then pg_catalog.format('alter database %I owner to %I', $2, o.rolname) end, \
                case when datconnlimit <> -1 then pg_catalog.format('alter database %I connection limit %s', $2, datconnlimit) end, \
                case when datacl is not null then pg_catalog.format('revoke all on database %I from public, %I;', $2, o.rolname) \
@@ -124,13 +125,13 @@ async fn copy_privileges(on: &mut Connection, name: &str, template: &str) -> Res
                        case a.grantee when 0 then 'public' else pg_catalog.quote_ident(g.rolname) end, \
                        case when a.is_grantable then ' with grant option' else '' end), ';') \
                      from pg_catalog.aclexplode(datacl) a left join pg_catalog.pg_roles g on g.oid = a.grantee \
-                     where a.grantee = 0 or g.oid is not null) end) \
+                     where a.grantee = 0 or g.oid is not null) end, \
+               'comment on database ' || pg_catalog.quote_ident($2) || ' is ' || pg_catalog.quote_literal({own})) \
              from pg_catalog.pg_database d join pg_catalog.pg_roles o on o.oid = d.datdba \
              join pg_catalog.pg_roles me on me.rolname = current_user \
-             where datname = $1 and datname not in ('template0', 'template1', 'postgres')",
-            &[template, name],
-        )
-        .await?;
+             where datname = $1 and datname not in ('template0', 'template1', 'postgres')"
+    );
+    let statements: Option<Option<String>> = on.fetch_value(&statements, &[template, name]).await?;
     match statements.flatten() {
         Some(sql) if !sql.is_empty() => on.execute(&sql).await,
         _ => Ok(()),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::base::clone_from;
-use super::{BaseKey, Names, ServerWide};
+use super::{BaseKey, Names, ServerWide, mark};
 use crate::error::Result;
 use crate::postgres::{Connection, Row, database, error_from};
 
@@ -74,7 +74,7 @@ pub struct Mark {
     pub server: ServerWide,
 }
 
-const MARK: &str = "devdb baseline ";
+const MARK: &str = "baseline";
 
 impl Mark {
     pub fn new(key: &BaselineKey, at: &str, server: ServerWide) -> Self {
@@ -88,7 +88,7 @@ impl Mark {
 
     /// `None` for what no devdb wrote, or another version of it.
     fn parse(comment: &str) -> Option<Self> {
-        serde_json::from_str(comment.strip_prefix(MARK)?).ok()
+        mark::parse(MARK, comment)
     }
 
     /// Writes it on `name`, as used just now.
@@ -98,8 +98,7 @@ impl Mark {
             used: now.map_or(0, |d| d.as_secs()),
             ..self.clone()
         };
-        let json = serde_json::to_string(&mark).expect("plain data");
-        database::comment(on, name, &format!("{MARK}{json}")).await
+        mark::write(on, name, &mark::line(MARK, &mark)).await
     }
 }
 
@@ -231,18 +230,6 @@ pub async fn prune(on: &mut Connection, names: &Names, keep: usize) -> Result<Ve
         database::drop(on, name).await?;
     }
     Ok(gone)
-}
-
-/// Whether a database has a comment, which no clone of it would have.
-pub async fn has_comment(on: &mut Connection, database: &str) -> Result<bool> {
-    let has = on
-        .fetch_value::<bool>(
-            "select pg_catalog.shobj_description(oid, 'pg_database') is not null \
-             from pg_catalog.pg_database where datname = $1",
-            &[database],
-        )
-        .await?;
-    Ok(has.unwrap_or(true))
 }
 
 #[cfg(test)]

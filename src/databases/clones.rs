@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::Names;
+use super::{Names, mark};
 use crate::error::Result;
 use crate::postgres::{Connection, Row, database, error_from};
 
@@ -26,7 +26,7 @@ pub struct Clone {
     pub mark: Mark,
 }
 
-const MARK: &str = "devdb clone ";
+const MARK: &str = "clone";
 
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -45,8 +45,7 @@ pub async fn all(on: &mut Connection, names: &Names) -> Result<Vec<Clone>> {
     let mut found = Vec::new();
     for row in rows {
         let comment: String = row.try_get(1).map_err(error_from)?;
-        let mark = comment.strip_prefix(MARK);
-        if let Some(mark) = mark.and_then(|json| serde_json::from_str(json).ok()) {
+        if let Some(mark) = mark::parse(MARK, &comment) {
             let database = row.try_get(0).map_err(error_from)?;
             found.push(Clone { database, mark });
         }
@@ -70,9 +69,8 @@ pub async fn keep(
         made: now(),
         until: ttl.map(|ttl| now() + ttl.as_secs()),
     };
-    let json = serde_json::to_string(&mark).expect("plain data");
     // The mark first: as a scratch database it is swept whatever is written on it.
-    database::comment(on, scratch, &format!("{MARK}{json}")).await?;
+    mark::write(on, scratch, &mark::line(MARK, &mark)).await?;
     database::rename(on, scratch, &database).await?;
     Ok(database)
 }

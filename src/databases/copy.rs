@@ -8,10 +8,10 @@ use super::Names;
 use super::base::copy_surroundings;
 use crate::error::{Error, Result};
 use crate::event::{Events, Task};
-use crate::postgres::{self, Connection, database};
+use crate::postgres::{self, Connection, database, quote_literal};
 
 /// From here on files are copied whole, and somebody may be waiting for them.
-const LARGE: u64 = 256 << 20;
+pub const LARGE: u64 = 256 << 20;
 
 /// What has to stay free on the server's disk after a copy.
 const RESERVE: u64 = 512 << 20;
@@ -35,14 +35,20 @@ pub async fn copy(
         database::undisturbed(on, &[template], &sql).await?;
         return copy_surroundings(on, name, template).await;
     }
-    ensure_room(on, names, bytes).await?;
-    let task = events.begin_bytes(format!("copying {what}"), bytes);
     // Since 18 the file system may be asked to share blocks; what it cannot share it copies.
-    on.execute(
-        "select pg_catalog.set_config(name, 'clone', false) from pg_catalog.pg_settings \
-         where name = 'file_copy_method'",
-    )
-    .await?;
+    let may_share: Option<String> = on
+        .fetch_value(
+            "select pg_catalog.set_config(name, 'clone', false) from pg_catalog.pg_settings \
+             where name = 'file_copy_method'",
+            &[],
+        )
+        .await?;
+    if let Err(error) = ensure_room(on, names, bytes).await
+        && !(may_share.is_some() && shares_blocks(on).await)
+    {
+        return Err(error);
+    }
+    let task = events.begin_bytes(format!("copying {what}"), bytes);
     let target = on.target().clone();
     let mut watching = postgres::connect(&target).await?;
     let sql = database::clone_sql(name, template, "file_copy");
@@ -104,17 +110,34 @@ pub async fn ensure_room(on: &mut Connection, names: &Names, bytes: u64) -> Resu
 
 /// As `df` says on the server's own machine. `None` where that may not be asked.
 async fn free_bytes(on: &mut Connection) -> Option<u64> {
-    let asked = async {
-        on.execute(
-            "create temp table if not exists devdb_df (line text); truncate devdb_df; \
-             copy devdb_df from program 'df -Pk . | tail -n 1'",
-        )
-        .await?;
-        let line: Option<String> = on.fetch_value("select line from devdb_df", &[]).await?;
-        on.execute("drop table devdb_df").await?;
-        Ok::<_, Error>(line)
-    };
-    let line = asked.await.ok()??;
+    let line = line_of(on, "df -Pk . | tail -n 1").await?;
     let kilobytes: u64 = line.split_whitespace().nth(3)?.parse().ok()?;
     Some(kilobytes << 10)
+}
+
+/// Whether a copy of a file in the data directory takes no room (reflinks: XFS, Btrfs, ZFS …).
+async fn shares_blocks(on: &mut Connection) -> bool {
+    let probe = "devdb-reflink-probe";
+    let program =
+        format!("cp --reflink=always global/pg_control {probe} 2>&1 && echo shared; rm -f {probe}");
+    line_of(on, &program).await.as_deref() == Some("shared")
+}
+
+/// The first line that a program prints on the server's machine, in the data directory. `None`
+/// where none may be run.
+async fn line_of(on: &mut Connection, program: &str) -> Option<String> {
+    let asked = async {
+        let program = quote_literal(program);
+        on.execute(&format!(
+            "create temp table if not exists devdb_line (line text); truncate devdb_line; \
+             copy devdb_line from program {program}"
+        ))
+        .await?;
+        let line: Option<String> = on
+            .fetch_value("select line from devdb_line limit 1", &[])
+            .await?;
+        on.execute("drop table devdb_line").await?;
+        Ok::<_, Error>(line)
+    };
+    asked.await.ok()?
 }

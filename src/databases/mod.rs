@@ -7,6 +7,7 @@ mod base;
 mod baseline;
 pub mod clones;
 mod copy;
+mod mark;
 mod names;
 pub mod pool;
 mod scratch;
@@ -17,10 +18,8 @@ mod trash;
 
 pub use aside::{begin_fresh, forget_aside, heal, is_aside, put_aside, swap_aside};
 pub use base::{BaseKey, clone_from, drop_all, find_base, keep_as_base};
-pub use baseline::{
-    Baseline, BaselineKey, KEPT, Known, Mark, baselines, has_comment, keep, longest, prune,
-};
-pub use copy::{copy, ensure_room};
+pub use baseline::{Baseline, BaselineKey, KEPT, Known, Mark, baselines, keep, longest, prune};
+pub use copy::{LARGE, copy, ensure_room};
 pub use names::Names;
 pub use scratch::{Scratch, Workshop};
 pub use serverwide::ServerWide;

@@ -34,6 +34,11 @@ impl Names {
         format!("{}_base", self.prefix)
     }
 
+    /// A base under construction.
+    pub fn base_making(&self) -> String {
+        format!("{}_base_making", self.prefix)
+    }
+
     /// A baseline, by the hex digits of its key.
     pub fn baseline(&self, key: &str) -> String {
         format!("{}{}", self.baseline_prefix(), &key[..key.len().min(12)])

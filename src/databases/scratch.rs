@@ -22,6 +22,15 @@ pub struct Workshop {
     names: Names,
     token: String,
     made: Vec<String>,
+    spares: Spares,
+}
+
+/// Whether a workshop takes the spare of a baseline instead of making one more clone of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spares {
+    Leave,
+    Take,
+    Taken,
 }
 
 /// A database of a [`Workshop`].
@@ -58,7 +67,36 @@ impl Workshop {
             names: names.clone(),
             token,
             made: Vec::new(),
+            spares: Spares::Leave,
         })
+    }
+
+    /// From now on [`Workshop::make`] may take the spare of a baseline. Whoever says this sees to
+    /// it that another one is made, and holds the project's lock.
+    pub fn take_spares(&mut self) {
+        self.spares = Spares::Take;
+    }
+
+    /// Whether that happened.
+    pub fn took_spare(&self) -> bool {
+        self.spares == Spares::Taken
+    }
+
+    /// Whether the spare of `baseline` is called `name` now.
+    async fn spare_becomes(&mut self, name: &str, baseline: &str) -> Result<bool> {
+        if self.spares != Spares::Take || !baseline.starts_with(&self.names.baseline_prefix()) {
+            return Ok(false);
+        }
+        let spare = self.names.spare(baseline);
+        match database::rename(&mut self.connection, &spare, name).await {
+            Ok(()) => {
+                self.spares = Spares::Taken;
+                Ok(true)
+            }
+            // 3D000: there is none; 55006: Postgres is at work in it.
+            Err(error) if matches!(error.sqlstate(), Some("3D000" | "55006")) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a database from `template`, with its database-level settings.
@@ -68,6 +106,13 @@ impl Workshop {
     pub async fn make(&mut self, purpose: &str, template: &str) -> Result<Scratch> {
         let name = self.names.scratch(&self.token, purpose);
         self.made.push(name.clone());
+        let scratch = Scratch {
+            target: self.connection.target().with_database(&name),
+            name: name.clone(),
+        };
+        if self.spare_becomes(&name, template).await? {
+            return Ok(scratch);
+        }
         if self.made.iter().any(|made| made == template) {
             // A pool of the application's that outlived its use.
             database::disconnect(&mut self.connection, &[template]).await?;
@@ -80,10 +125,7 @@ impl Workshop {
                     .hint("free some disk space for the server's data"),
                 _ => e.context(format!("cannot make the scratch database {name}")),
             })?;
-        Ok(Scratch {
-            target: self.connection.target().with_database(&name),
-            name,
-        })
+        Ok(scratch)
     }
 
     /// Makes one anew from `template`, under the same name.

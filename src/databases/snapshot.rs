@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::aside::Moves;
-use super::{Names, copy, trash};
+use super::{Names, copy, mark, trash};
 use crate::error::Result;
 use crate::event::Events;
 use crate::postgres::{Connection, Row, database, error_from};
@@ -55,7 +55,7 @@ pub struct Snapshot {
     pub elsewhere: Option<String>,
 }
 
-const MARK: &str = "devdb snapshot ";
+const MARK: &str = "snapshot";
 
 impl Mark {
     /// Made just now.
@@ -73,13 +73,12 @@ impl Mark {
 
     /// `None` for what no devdb wrote.
     pub fn parse(comment: &str) -> Option<Self> {
-        serde_json::from_str(comment.strip_prefix(MARK)?).ok()
+        mark::parse(MARK, comment)
     }
 
     /// As it is written on the database.
     pub fn text(&self) -> String {
-        let json = serde_json::to_string(self).expect("plain data");
-        format!("{MARK}{json}")
+        mark::line(MARK, self)
     }
 
     /// The database's name. A branch may be called like a snapshot.
@@ -169,7 +168,7 @@ pub async fn save(
     copy(on, names, &name, from, from, events).await?;
     on.execute(&database::allow_sql(&name, false)).await?;
     // The mark comes last: without it this is no snapshot, and is swept.
-    database::comment(on, &name, &mark.text()).await
+    mark::write(on, &name, &mark.text()).await
 }
 
 /// What was never finished.
@@ -262,6 +261,25 @@ pub async fn rename(
     moves.run(on).await
 }
 
+/// The snapshot takes the place of `dev`, which nobody needs any more.
+pub async fn put_back(
+    on: &mut Connection,
+    names: &Names,
+    dev: &str,
+    snapshot: &Snapshot,
+) -> Result<()> {
+    let mut moves = Moves::default();
+    moves.rename(dev, &trash::name(names));
+    become_dev(&snapshot.database, dev, &mut moves);
+    moves.run(on).await
+}
+
+fn become_dev(snapshot: &str, dev: &str, moves: &mut Moves) {
+    moves.also(mark::sql(snapshot, None));
+    moves.also(database::allow_sql(snapshot, true));
+    moves.rename(snapshot, dev);
+}
+
 /// Drops it.
 pub async fn remove(on: &mut Connection, snapshot: &Snapshot) -> Result<()> {
     database::drop(on, &snapshot.database).await
@@ -279,11 +297,7 @@ pub async fn switch(
     let mut moves = Moves::default();
     park_in(on, names, dev, left, &mut moves).await?;
     match entered {
-        Some(entered) => {
-            moves.also(database::comment_sql(&entered.database, None));
-            moves.also(database::allow_sql(&entered.database, true));
-            moves.rename(&entered.database, dev);
-        }
+        Some(entered) => become_dev(&entered.database, dev, &mut moves),
         None => moves.rename(&names.fresh(), dev),
     }
     moves.run(on).await
@@ -295,7 +309,7 @@ fn become_snapshot(names: &Names, from: &str, mark: &Mark, moves: &mut Moves) {
         moves.rename(from, &to);
     }
     moves.also(database::allow_sql(&to, false));
-    moves.also(database::comment_sql(&to, Some(&mark.text())));
+    moves.also(mark::sql(&to, Some(&mark.text())));
 }
 
 /// What stands aside at `aside` becomes an automatic snapshot; those that are too many go.

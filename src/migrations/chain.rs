@@ -31,6 +31,9 @@ pub struct Migration {
     pub file: PathBuf,
     /// Whether it can be rolled back: a down file, a `downgrade` function.
     pub reversible: bool,
+    /// Whether it commits before it is through, or may: where it fails, something of it may stay.
+    #[serde(default)]
+    pub commits: bool,
     /// The ids that it builds on; empty for a first migration.
     pub parents: Vec<String>,
     /// Alembic: further ids that must be applied before (`depends_on`).

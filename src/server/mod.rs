@@ -155,24 +155,34 @@ impl Server {
         (!pending && state.answered == Some(fingerprint(config))).then_some(target)
     }
 
-    /// Whether devdb made the data directory with this identifier (`pg_control_system()`), by what
-    /// it remembers.
-    pub fn made_data(config: &Config, system_identifier: &str) -> bool {
+    /// Whether devdb made the data of the server with this identifier (`pg_control_system()`), by
+    /// what it remembers; also where the data is in memory.
+    pub fn is_known(config: &Config, system_identifier: &str) -> bool {
+        Self::knows(config, system_identifier, |_| true)
+    }
+
+    /// The same, and with the settings that only count when a data directory is made as they are now.
+    pub fn is_known_as_configured(config: &Config, system_identifier: &str) -> bool {
+        let made_with = state::made_with(config);
+        Self::knows(config, system_identifier, |kept| {
+            kept.made_with.as_ref().is_none_or(|was| *was == made_with)
+        })
+    }
+
+    fn knows(
+        config: &Config,
+        system_identifier: &str,
+        also: impl Fn(&state::Kept) -> bool,
+    ) -> bool {
         let state = state::State::load(&config.project.state_dir).unwrap_or_default();
         let fits = |kept: &state::Kept| {
             let known = kept.system_identifier.as_deref();
-            kept.ours && known.is_none_or(|known| known == system_identifier)
+            kept.ours && known.is_none_or(|known| known == system_identifier) && also(kept)
         };
-        state.slots.values().any(|slot| fits(&slot.current))
-    }
-
-    /// Whether the server with this identifier is the one that was brought up last, by what devdb
-    /// remembers; also one whose data is in memory.
-    pub fn is_known(config: &Config, system_identifier: &str) -> bool {
-        let state = state::State::load(&config.project.state_dir).unwrap_or_default();
+        // Data in memory was made when the server was started, as it was configured then.
         let fleeting = state.fleeting.filter(|_| config.server.data == Data::Tmpfs);
         fleeting.is_some_and(|fleeting| fleeting.system_identifier == system_identifier)
-            || Self::made_data(config, system_identifier)
+            || state.slots.values().any(|slot| fits(&slot.current))
     }
 
     /// An address to put into variables where no database is asked: nobody needs to listen there.
@@ -297,7 +307,14 @@ fn fingerprint(config: &Config) -> String {
         wait: 0,
         ..config.server.clone()
     };
-    let text = format!("{server:?} {:?} {:?}", database.user, database.password);
+    digest(&format!(
+        "{server:?} {:?} {:?}",
+        database.user, database.password
+    ))
+}
+
+/// Sixteen hex digits.
+fn digest(text: &str) -> String {
     let hash = Sha256::digest(text);
     hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{digest, ready::Identity};
+use crate::config::Config;
 use crate::error::{Error, Named, Result};
 use crate::fault;
 
@@ -78,6 +80,9 @@ pub(crate) struct Kept {
     pub system_identifier: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub major: Option<u32>,
+    /// Fingerprint of the settings that count only when a data directory is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<String>,
     /// What lies in it and must outlive a reset, in words that only the owner understands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub saved: Vec<String>,
@@ -110,6 +115,14 @@ pub(crate) enum Intent {
     SwapBack { to: String },
     /// The present folder or volume is being emptied, or filled for the first time.
     Empty,
+}
+
+/// What initdb and an image's entry point read. Another user or password is found when connecting,
+/// another init script by the key of the base.
+pub(crate) fn made_with(config: &Config) -> String {
+    let environment = config.server.environment.iter();
+    let initial = environment.filter(|(name, _)| name.starts_with("POSTGRES_"));
+    digest(&format!("{:?}", initial.collect::<Vec<_>>()))
 }
 
 impl State {
@@ -163,6 +176,23 @@ impl State {
 }
 
 impl Kept {
+    /// Notes that it was ready, and with which `identity`; asks for that only where it is not
+    /// known yet.
+    pub async fn note_ready(
+        &mut self,
+        config: &Config,
+        identity: impl Future<Output = Result<Identity>>,
+    ) -> Result<()> {
+        if !self.initialised || self.system_identifier.is_none() {
+            let identity = identity.await?;
+            self.initialised = true;
+            self.major = Some(identity.major);
+            self.system_identifier = Some(identity.system_identifier);
+        }
+        self.made_with.get_or_insert_with(|| made_with(config));
+        Ok(())
+    }
+
     /// Why devdb may not reset it without being told to adopt it; `present` is the system
     /// identifier of what is there now.
     pub fn why_not_ours(&self, present: Option<&String>) -> Option<&'static str> {

@@ -219,6 +219,16 @@ pub(super) async fn start(
     })
 }
 
+/// Whether [`tidy`](super::tidy()) replays what follows `start`, behind the user's back: where it
+/// keeps spares, that takes no program of the project, and stays in one database.
+pub(super) fn is_replayed_behind(context: &Context, keys: &Keys, start: &Start) -> Result<bool> {
+    let is_sqlx = context.migrations()?.tool == Tool::Sqlx;
+    Ok(context.config().database.spare
+        && is_sqlx
+        && start.count > 0
+        && keys.stays_inside_from(start.count)?)
+}
+
 /// What the server has besides its databases.
 pub(super) async fn server_wide(context: &Context, on: &mut Connection) -> Result<ServerWide> {
     let wide = ServerWide::read(on, &context.names(), &context.config().database.name).await?;
@@ -252,7 +262,7 @@ pub(super) async fn keep(
             return Ok(());
         };
         let server = server_wide(context, on).await?;
-        if server.has_content() || databases::has_comment(on, database).await? {
+        if server.has_content() {
             let why = "the migrations make more than roles and settings besides their database: no baseline is kept";
             context.events.detail(why.to_owned());
             return Ok(());

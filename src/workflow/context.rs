@@ -157,8 +157,7 @@ impl Context {
     /// Alembic's version table as SQL names it: as env.py was heard to configure it, else as Alembic
     /// calls it by itself.
     pub(super) fn version_table(&self) -> String {
-        let known = AlembicCache::load(&self.alembic_cache());
-        let told = known.and_then(|known| known.version_table_name());
+        let told = AlembicCache::last_version_table(&self.alembic_cache());
         told.unwrap_or_else(|| "alembic_version".to_owned())
     }
 

@@ -7,9 +7,8 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::migrations::{Ran, Rollback};
 
-use super::ready::apply;
 use super::snapshot::{forget, last_applied, save_automatically};
-use super::{Context, bake, provision};
+use super::{Context, bake, guard, provision};
 
 /// The migrations that ran, in order.
 #[derive(Debug, Serialize)]
@@ -52,7 +51,7 @@ pub async fn migrate(context: &Context, to: Option<&str>) -> Result<Moved> {
     let server = context.server().await?;
     let maintenance = bake::up(context, &server).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
-    let ran = apply(context, &mut tool, &target, to).await?;
+    let ran = guard::apply(context, &mut tool, &target, to).await?;
     context.keep_learned(&tool);
     Ok(moved(target.database, ran, started))
 }

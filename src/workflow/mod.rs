@@ -11,6 +11,7 @@ mod context;
 mod everyday;
 mod generate;
 mod git;
+mod guard;
 mod init;
 mod lock;
 mod migrate;

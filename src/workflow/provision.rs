@@ -6,7 +6,7 @@ use crate::config::{Config, ServerKind, Target};
 use crate::databases::{self, BaseKey, clone_from};
 use crate::error::{Error, Named, Result};
 use crate::excerpt;
-use crate::postgres::{self, Connection, Row, database, error_from, quote_ident};
+use crate::postgres::{self, Connection, Row, database, error_from, quote_ident, quote_literal};
 
 use super::{Context, roles};
 
@@ -39,11 +39,30 @@ pub(super) async fn dev_database(
         return Ok((dev, false));
     }
     allow_databases(config, &format!("create the database {}", dev.database))?;
-    let base = base(context, &mut connection).await?;
-    // A clone that is cut short is no database at all, so the name itself can be used at once.
-    clone_from(&mut connection, &dev.database, &base).await?;
+    let on = &mut connection;
+    if needs_base(context, on).await? {
+        let base = base(context, on).await?;
+        // A clone that is cut short is no database at all, so the name itself can be used at once.
+        clone_from(on, &dev.database, &base).await?;
+    } else {
+        let fresh = context.names().fresh();
+        make_filled(context, on, &fresh).await?;
+        database::rename(on, &fresh, &dev.database).await?;
+    }
     connection.close().await;
     Ok((dev, true))
+}
+
+/// Whether a new dev database has to be a clone of the base: where there is one, or where it can be
+/// filled only once (init scripts; files that may make roles). Else it is filled directly, which
+/// spares one copy of a whole database; commonly a baseline stands in for the base from then on.
+async fn needs_base(context: &Context, on: &mut Connection) -> Result<bool> {
+    let config = context.config();
+    if has_init_scripts(config) || !config.database.before.is_empty() {
+        return Ok(true);
+    }
+    let known = databases::find_base(on, &context.names(), &key(config)?).await?;
+    Ok(known.is_some())
 }
 
 /// Refuses to make or change databases on a server that somebody else runs, unless the
@@ -70,27 +89,48 @@ pub(super) async fn base(context: &Context, on: &mut Connection) -> Result<Strin
     if let Some(base) = databases::find_base(on, &names, &key).await? {
         return Ok(base);
     }
-    databases::heal(on, &names).await?;
+    // Also those come here who hold no lock of the project: one makes it, the others find it.
+    let lock = quote_literal(&names.base());
+    let lock = format!("pg_catalog.hashtextextended({lock}, 0)");
+    on.execute(&format!("select pg_catalog.pg_advisory_lock({lock})"))
+        .await?;
+    let made = make_base(context, on, &key).await;
+    on.execute(&format!("select pg_catalog.pg_advisory_unlock({lock})"))
+        .await?;
+    made
+}
+
+async fn make_base(context: &Context, on: &mut Connection, key: &BaseKey) -> Result<String> {
+    let names = context.names();
+    if let Some(base) = databases::find_base(on, &names, key).await? {
+        return Ok(base);
+    }
     let task = context.events.begin("preparing the base", None);
-    roles::ensure(config, on).await?;
+    roles::ensure(context.config(), on).await?;
+    make_filled(context, on, &names.base_making()).await?;
+    let base = databases::keep_as_base(on, &names, key).await?;
+    task.end("");
+    Ok(base)
+}
+
+/// Makes the database `name`, in the place of one that was never finished, with what the settings say.
+async fn make_filled(context: &Context, on: &mut Connection, name: &str) -> Result<()> {
+    let config = context.config();
+    database::drop(on, name).await?;
     if !has_init_scripts(config) {
-        database::create(on, &names.fresh()).await?;
+        database::create(on, name).await?;
     } else {
         // The image ran the init scripts into the dev database when it made the data directory;
         // as long as no migration followed, that database is what a base is made from.
-        from_init_scripts(context, on).await?;
+        from_init_scripts(context, on, name).await?;
     }
-    let fresh = on.target().with_database(names.fresh());
-    let mut connection = postgres::connect(&fresh).await?;
+    let mut connection = postgres::connect(&on.target().with_database(name)).await?;
     let result = fill(config, &mut connection).await;
     connection.close().await;
-    if let Err(error) = result {
-        databases::heal(on, &names).await?;
-        return Err(error);
+    if result.is_err() {
+        database::drop(on, name).await?;
     }
-    let base = databases::keep_as_base(on, &names, &key).await?;
-    task.end("");
-    Ok(base)
+    result
 }
 
 /// Whether the image runs scripts of the project when it makes a data directory. Then it makes the
@@ -102,7 +142,7 @@ fn has_init_scripts(config: &Config) -> bool {
         .any(|(_, place)| place.starts_with("/docker-entrypoint-initdb.d"))
 }
 
-async fn from_init_scripts(context: &Context, on: &mut Connection) -> Result<()> {
+async fn from_init_scripts(context: &Context, on: &mut Connection, name: &str) -> Result<()> {
     let dev = on.target().with_database(&context.config().database.name);
     let missing = |why: &str| {
         Error::failed(format!(
@@ -130,7 +170,7 @@ async fn from_init_scripts(context: &Context, on: &mut Connection) -> Result<()>
             )));
         }
     }
-    clone_from(on, &context.names().fresh(), &dev.database).await
+    clone_from(on, name, &dev.database).await
 }
 
 /// Whether all extensions of the settings stand in the database of `connection`.

@@ -13,7 +13,7 @@ use crate::postgres;
 use crate::server::Server;
 
 use super::baseline::{self, Keys};
-use super::{Context, bake, provision};
+use super::{Context, bake, guard, provision};
 
 /// The dev database as it is now.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub async fn ready(context: &Context) -> Result<Ready> {
     let (target, made) = provision::dev_database(context, &maintenance).await?;
     let ran = match made {
         true => first_replay(context, tool.as_mut(), &target, None).await?,
-        false => bring_to_head(context, tool.as_mut(), &target, None).await?,
+        false => catch_up(context, tool.as_mut(), &target).await?,
     };
     Ok(report(&target, &ran, false, started))
 }
@@ -90,7 +90,21 @@ async fn already(context: &Context) -> Option<Target> {
     standing.at_head().then_some(target)
 }
 
-/// Applies what is pending, up to `to`.
+/// Applies what is pending to a dev database that people work in.
+async fn catch_up(
+    context: &Context,
+    tool: Option<&mut MigrationTool>,
+    dev: &Target,
+) -> Result<Vec<Ran>> {
+    let Some(tool) = tool else {
+        return Ok(nothing_to_apply(context));
+    };
+    let ran = guard::apply(context, tool, dev, None).await?;
+    context.keep_learned(tool);
+    Ok(ran)
+}
+
+/// Applies what is pending to a database that nobody works in yet, up to `to`.
 ///
 /// # Errors
 /// `Migration`: what keeps the chain from running, or the migration that fails.
@@ -100,19 +114,19 @@ pub(super) async fn bring_to_head(
     target: &Target,
     to: Option<&str>,
 ) -> Result<Vec<Ran>> {
-    match tool {
-        Some(tool) => {
-            let ran = apply(context, tool, target, to).await?;
-            context.keep_learned(tool);
-            Ok(ran)
-        }
-        None => {
-            context
-                .events
-                .note("no migrations are configured: the database stays as it is");
-            Ok(Vec::new())
-        }
-    }
+    let Some(tool) = tool else {
+        return Ok(nothing_to_apply(context));
+    };
+    let ran = apply(context, tool, target, to).await?;
+    context.keep_learned(tool);
+    Ok(ran)
+}
+
+fn nothing_to_apply(context: &Context) -> Vec<Ran> {
+    context
+        .events
+        .note("no migrations are configured: the database stays as it is");
+    Vec::new()
 }
 
 /// Applies the whole chain, or what of it leads `to`, to a dev database that was made just now, and keeps what that gives as
@@ -157,6 +171,20 @@ pub(super) async fn apply(
     target: &Target,
     to: Option<&str>,
 ) -> Result<Vec<Ran>> {
+    sound(context, tool, target).await?;
+    let variables = context.variables(target);
+    tool.migrate(target, &variables, to, &context.events).await
+}
+
+/// Where a database stands, told about what is odd.
+///
+/// # Errors
+/// `Migration`: what keeps migrations from running.
+pub(super) async fn sound(
+    context: &Context,
+    tool: &mut MigrationTool,
+    target: &Target,
+) -> Result<Standing> {
     let variables = context.variables(target);
     let mut connection = postgres::connect(target).await?;
     let mut standing = tool
@@ -174,7 +202,7 @@ pub(super) async fn apply(
     }
     warn(&standing, &context.events);
     standing.ensure_sound()?;
-    tool.migrate(target, &variables, to, &context.events).await
+    Ok(standing)
 }
 
 /// Says what is odd and not in the way.

@@ -121,8 +121,8 @@ async fn short_way(
     };
     let identifier = "select system_identifier::text from pg_catalog.pg_control_system()";
     let identifier: Option<String> = on.fetch_value(identifier, &[]).await?;
-    if !identifier.is_some_and(|id| Server::made_data(config, &id)) {
-        return long("devdb did not make the data directory");
+    if !identifier.is_some_and(|id| Server::is_known_as_configured(config, &id)) {
+        return long("the data directory is not one that devdb made as it is configured now");
     }
     let keys = Keys::of(context, tool, &mut on).await?;
     let Some(keys) = keys.and_then(|keys| keys.up_to(to)) else {
@@ -156,6 +156,10 @@ async fn short_way(
     Ok(Some(reset))
 }
 
+/// What is replayed faster than this is replayed again behind the user's back for a baseline,
+/// rather than have the user wait for one more clone.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// Makes the database that will be the dev database, as a clone of `start` with everything after it
 /// replayed. With `keys`, the server is one that `start` fits, and what comes out is kept.
 async fn from_start(
@@ -174,7 +178,11 @@ async fn from_start(
     let fresh = on.target().with_database(names.fresh());
     let ran = bring_to_head(context, Some(tool), &fresh, to).await?;
     if let Some(keys) = keys {
-        baseline::keep(context, tool, on, keys, &names.fresh(), to).await;
+        let took = ran.iter().map(|ran| ran.took).sum::<Duration>();
+        let behind = to.is_none() && baseline::is_replayed_behind(context, keys, start)?;
+        if took > AGAIN || !behind {
+            baseline::keep(context, tool, on, keys, &names.fresh(), to).await;
+        }
     }
     Ok(ran)
 }

@@ -36,6 +36,9 @@ pub struct RunEnd {
     pub exit_code: i32,
     /// Databases that were kept because it failed: name and URL.
     pub kept: Vec<(String, String)>,
+    /// Whether the spare of the newest baseline was used up: [`tidy`](super::tidy()) makes another.
+    #[serde(skip)]
+    pub took_spare: bool,
 }
 
 /// Runs a command with throw-away databases at head: the URL of the first is in every variable of
@@ -48,7 +51,7 @@ pub async fn run(context: &Context, command: &[String], options: &RunOptions) ->
     let _presence = Presence::mark(context.config())?;
     let (mut bench, databases) = {
         let _lock = context.lock("run").await?;
-        make(context, options).await?
+        make(context, options, true).await?
     };
     let ended = attend::attend(&bench.context, command, &databases).await;
     let mut kept = Vec::new();
@@ -62,14 +65,21 @@ pub async fn run(context: &Context, command: &[String], options: &RunOptions) ->
             kept.push(keep(&mut bench.workshop, context, scratch, &name, None).await?);
         }
     }
+    let took_spare = bench.workshop.took_spare();
     bench.close().await?;
     Ok(RunEnd {
         exit_code: ended?,
         kept,
+        took_spare,
     })
 }
 
-async fn make(context: &Context, options: &RunOptions) -> Result<(Bench, Vec<Scratch>)> {
+/// With `take_spare`, the one that stands ready may be used.
+async fn make(
+    context: &Context,
+    options: &RunOptions,
+    take_spare: bool,
+) -> Result<(Bench, Vec<Scratch>)> {
     let mut bench = match (options.own_server, &options.from) {
         (true, None) => Bench::on_own_server_at_head(context).await?,
         (true, Some(_)) => {
@@ -80,6 +90,9 @@ async fn make(context: &Context, options: &RunOptions) -> Result<(Bench, Vec<Scr
         (false, None) => Bench::for_replay(context, None).await?,
     };
     let there = bench.context.clone();
+    if take_spare {
+        bench.workshop.take_spares();
+    }
     let made = async {
         let first = match &options.from {
             Some(name) => {
@@ -143,7 +156,7 @@ pub async fn clone(
     options: &RunOptions,
 ) -> Result<(String, String)> {
     let _lock = context.lock("clone").await?;
-    let (mut bench, databases) = make(context, options).await?;
+    let (mut bench, databases) = make(context, options, false).await?;
     let made = async {
         let there = clones::all(bench.workshop.connection(), &context.names()).await?;
         let taken = |name: &str| there.iter().any(|clone| clone.mark.name == name);

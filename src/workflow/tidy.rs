@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{ServerKind, Tool};
+use crate::config::ServerKind;
 use crate::databases::{self, KEPT, Workshop, clones, snapshot};
 use crate::error::Result;
 use crate::migrations::MigrationTool;
@@ -99,13 +99,8 @@ async fn newest(context: &Context, on: &mut Connection) -> Result<Option<String>
         return Ok(None);
     };
     let server = baseline::server_wide(context, on).await?;
-    let is_sqlx = context.migrations()?.tool == Tool::Sqlx;
     let mut start = baseline::start(context, on, Some(&keys), &server, true).await?;
-    if start.count > 0
-        && is_sqlx
-        && !keys.is_whole(start.count)
-        && keys.stays_inside_from(start.count)?
-    {
+    if !keys.is_whole(start.count) && baseline::is_replayed_behind(context, &keys, &start)? {
         replay(context, on, &mut tool).await?;
         let server = baseline::server_wide(context, on).await?;
         start = baseline::start(context, on, Some(&keys), &server, true).await?;

@@ -85,6 +85,7 @@ fn a_reset_is_a_clone_where_that_is_the_same_as_a_replay() {
     // What comes after the known beginning is replayed; an edited migration is known no more.
     project.file("migrations/3_last.sql", "create table last ();\n");
     assert_eq!(reset(&[]), (2, 1));
+    project.devdb(&["tidy"]).ok();
     assert_eq!(reset(&[]), (3, 0));
     project.file(
         "migrations/2_more.sql",
@@ -568,4 +569,138 @@ fn a_chain_that_makes_another_database_is_prepared() {
         "1"
     );
     project.devdb(&["generate", "id"]).ok();
+}
+
+#[test]
+fn what_is_said_of_the_database_stays_with_it() {
+    let project = sqlx_project("said");
+    let toml = project.read("devdb.toml");
+    project
+        .file("devdb.toml", &format!("{toml}[database]\nname = \"app\"\n"))
+        .file(
+            "migrations/1_said.sql",
+            "create table notes ();\ncomment on database app is 'by devdb''s\nusers';\n",
+        );
+    let _gone = Gone(&project);
+    let psql = |sql: &str| {
+        let run = project.devdb(&["psql", "-Atc", sql]).ok();
+        run.stdout.trim().to_owned()
+    };
+    let said = || {
+        psql(
+            "select shobj_description(oid, 'pg_database') from pg_database where datname = current_database()",
+        )
+    };
+    let by_chain = "by devdb's\nusers";
+    project.devdb(&["ready"]).ok();
+    project.devdb(&["switch", "main"]).ok();
+    let reset =
+        || project.devdb(&["reset", "--yes", "--json"]).ok().json()["from_baseline"].clone();
+    assert_eq!((reset(), said().as_str()), (1.into(), by_chain));
+    project.devdb(&["tidy"]).ok();
+    assert_eq!((reset(), said().as_str()), (1.into(), by_chain));
+
+    // What a developer says goes where the data goes, through marks and back.
+    psql("comment on database app is 'mine'");
+    project.devdb(&["snapshot", "save", "it"]).ok();
+    assert_eq!((reset(), said().as_str()), (1.into(), by_chain));
+    project.devdb(&["undo"]).ok();
+    assert_eq!(said(), "mine");
+    project.devdb(&["reset", "--yes"]).ok();
+    project.devdb(&["snapshot", "restore", "it"]).ok();
+    assert_eq!(said(), "mine");
+    project.devdb(&["switch", "other"]).ok();
+    assert_eq!(said(), "mine", "it begins as a copy");
+    project.devdb(&["switch", "clean", "--clean"]).ok();
+    assert_eq!(said(), by_chain);
+    project.devdb(&["switch", "main"]).ok();
+    assert_eq!(said(), "mine");
+    let psql = "psql \"$DATABASE_URL\" -Atc \"select shobj_description(oid, 'pg_database') from pg_database where datname = current_database()\"";
+    let run = project.devdb(&["run", "--", "sh", "-c", psql]);
+    assert_eq!(run.ok().stdout.trim(), by_chain);
+}
+
+#[test]
+fn a_reset_gives_what_initdb_would_be_told_now() {
+    let project = Project::empty("initdb");
+    let compose = |more: &str| {
+        let image = image();
+        project.file(
+            "compose.yaml",
+            &format!("services:\n  db:\n    image: {image}\n    environment: {{POSTGRES_PASSWORD: pw{more}}}\n"),
+        );
+    };
+    compose("");
+    project.file("migrations/1_notes.sql", "create table notes ();\n");
+    let _gone = Gone(&project);
+    let show = || {
+        let run = project.devdb(&["psql", "-Atc", "show data_checksums"]);
+        run.ok().stdout.trim().to_owned()
+    };
+    project.devdb(&["ready"]).ok();
+    project.devdb(&["reset", "--yes"]).ok();
+    assert_eq!(show(), "off");
+    compose(", POSTGRES_INITDB_ARGS: --data-checksums");
+    let ready = project.devdb(&["ready"]).ok();
+    assert!(
+        ready
+            .stderr
+            .contains("counts only when a data directory is made"),
+        "{}",
+        ready.stderr
+    );
+    assert_eq!(show(), "off");
+    project.devdb(&["reset", "--yes"]).ok();
+    assert_eq!(show(), "on");
+    let reset =
+        || project.devdb(&["reset", "--yes", "--json"]).ok().json()["from_baseline"].clone();
+    assert_eq!((reset(), show().as_str()), (1.into(), "on"));
+    compose("");
+    project.devdb(&["reset", "--yes"]).ok();
+    assert_eq!(show(), "off");
+}
+
+#[test]
+fn a_server_in_memory_is_reset_by_a_clone() {
+    let project = sqlx_project("in_memory");
+    project.file("migrations/1_notes.sql", "create table notes ();\n");
+    let toml = project.read("devdb.toml");
+    let toml = toml.replace("[server]\n", "[server]\ndata = \"tmpfs\"\n");
+    project.file("devdb.toml", &toml);
+    let _gone = Gone(&project);
+    project.devdb(&["ready"]).ok();
+    project
+        .devdb(&["psql", "-c", "create table by_hand ()"])
+        .ok();
+    let reset = project.devdb(&["reset", "--yes", "-v"]).ok();
+    assert!(reset.stderr.contains("the short way"), "{}", reset.stderr);
+    let tables = || {
+        let sql = "select string_agg(relname, ' ' order by relname) from pg_class where relnamespace = 'public'::regnamespace and relname !~ '^_'";
+        project.devdb(&["psql", "-Atc", sql]).ok().stdout
+    };
+    assert_eq!(tables().trim(), "notes");
+    project.devdb(&["undo"]).ok();
+    assert_eq!(tables().trim(), "by_hand notes");
+}
+
+#[test]
+fn a_baseline_of_the_longer_chain_is_made_by_tidy() {
+    let project = sqlx_project("one_more");
+    project.file("migrations/1_notes.sql", "create table notes ();\n");
+    let _gone = Gone(&project);
+    let baselines = || {
+        let listed = project.devdb(&["baseline", "list", "--json"]).ok().json();
+        listed.as_array().unwrap().len()
+    };
+    let reset = || {
+        let reset = project.devdb(&["reset", "--yes", "--json"]).ok().json();
+        let number = |name: &str| reset[name].as_u64().unwrap();
+        (number("from_baseline"), number("migrations"))
+    };
+    project.devdb(&["ready"]).ok();
+    assert_eq!((reset(), baselines()), ((1, 0), 1));
+    project.file("migrations/2_more.sql", "create table more ();\n");
+    assert_eq!(reset(), (1, 1));
+    project.devdb(&["tidy"]).ok();
+    assert_eq!((reset(), baselines()), ((2, 0), 2));
 }

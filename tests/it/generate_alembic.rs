@@ -481,6 +481,23 @@ async fn a_revision_goes_where_it_is_told_to() {
         file.contains("down_revision = 'b2'") && file.contains("branch_labels = ('side',)"),
         "{file}"
     );
+    // One with operations is proved like any other: it alone goes down and up again.
+    let files = project.read_folder("migrations/versions");
+    let aside = files.iter().find(|file| file.contains("aside")).unwrap();
+    std::fs::remove_file(project.path(&format!("migrations/versions/{aside}"))).unwrap();
+    edit(
+        &project,
+        "shop/models.py",
+        "class Customer(Base):",
+        "class Customer(Base):\n    tags = Column(Text)",
+    );
+    for at in [&["--head", "b2", "--splice"][..], &["--head", "base"]] {
+        let run = project.devdb(&[&["generate", "tags"], at].concat()).ok();
+        let file = run.stdout.trim();
+        let text = project.read(file);
+        assert!(text.contains("add_column('customers'"), "{text}");
+        std::fs::remove_file(project.path(file)).unwrap();
+    }
     let sqlx = Project::sqlx("place_sqlx", &[("1_a.sql", "create table a (id int)")], "");
     let refused = sqlx.devdb(&["generate", "x", "--complete"]);
     assert_eq!(refused.code, 2, "{}", refused.show());

@@ -34,6 +34,31 @@ fn scratch(project: &Project) -> String {
 }
 
 #[test]
+fn a_command_gets_the_spare_and_another_is_made() {
+    let project = ready("run_spare");
+    let spares = "select count(*) from pg_database where datname like '%\\_spare\\_%'";
+    let inside = |script: &str| {
+        let run = project.0.devdb(&["run", "--", "sh", "-c", script]).ok();
+        run.stdout.trim().to_owned()
+    };
+    let psql =
+        format!("psql \"$APP_DB\" -Atc \"{spares}\" -c 'insert into notes values (1) returning 1'");
+    for _ in 0..3 {
+        project.0.devdb(&["tidy"]).ok();
+        assert_eq!(query(&project.0, spares), "1");
+        assert_eq!(inside(&psql).lines().next(), Some("0"));
+        assert_eq!(scratch(&project.0), "");
+        assert_eq!(query(&project.0, "select count(*) from notes"), "0");
+    }
+    let reset = project.0.devdb(&["reset", "--yes"]).ok();
+    assert!(
+        reset.stderr.contains("1 migration from a baseline"),
+        "{}",
+        reset.stderr
+    );
+}
+
+#[test]
 fn a_command_gets_a_database_of_its_own() {
     let project = ready("run");
     let run = |arguments: &[&str], script: &str| {

@@ -164,3 +164,42 @@ fn an_engine_that_is_killed_leaves_nothing() {
     assert_eq!(engine.docker(&["ps", "--all", "--quiet"]), "");
     assert_eq!(engine.docker(&["volume", "ls", "--quiet"]), "");
 }
+
+/// How many processes run in a container of this machine, whatever its engine says.
+fn processes_of(id: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let cgroups = entries.filter_map(|e| std::fs::read_to_string(e.path().join("cgroup")).ok());
+    cgroups.filter(|cgroup| cgroup.contains(id)).count()
+}
+
+#[test]
+fn a_server_that_the_engine_forgot_is_ended_before_another_begins() {
+    let engine = SecondEngine::start();
+    let project = docker_project("run_killed_forgotten");
+    let devdb = |arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command.envs(engine.variables("tls"));
+        project.run(command).ok()
+    };
+    devdb(&["ready"]);
+    devdb(&["psql", "-c", "create table by_hand (id int)"]);
+    for arguments in [
+        &["ready"][..],
+        &["down"],
+        &["reset", "--yes", "--full"],
+        &["down", "--wipe", "--yes"],
+    ] {
+        devdb(&["ready"]);
+        let id = engine.docker(&["ps", "--quiet", "--no-trunc"]);
+        engine.kill_forgetting(id.trim());
+        assert_eq!(engine.docker(&["ps", "--quiet"]), "");
+        assert!(processes_of(id.trim()) > 1, "the server itself goes on");
+        devdb(arguments);
+        match arguments {
+            ["ready"] => {
+                devdb(&["psql", "-c", "insert into by_hand values (1)"]);
+            }
+            _ => assert_eq!(processes_of(id.trim()), 0, "{arguments:?}"),
+        }
+    }
+}

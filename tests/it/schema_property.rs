@@ -482,7 +482,9 @@ async fn contents(
             table.path()
         );
         let values = session.fetch_value::<String>(&sql, &[]).await;
-        let values = values.map_or_else(|error| error.to_string(), Option::unwrap_or_default);
+        let values = values
+            .expect("every column can be read")
+            .unwrap_or_default();
         if !values.is_empty() {
             contents.insert(column.id.to_string(), values);
         }

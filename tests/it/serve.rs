@@ -119,13 +119,13 @@ pub async fn notes(target: &Target) -> String {
 /// Tries until `done` gives something, and not for ever.
 pub fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(10) {
+    while begun.elapsed() < Duration::from_secs(60) {
         if let Some(value) = done() {
             return value;
         }
         std::thread::sleep(Duration::from_millis(25));
     }
-    panic!("{what} did not come about within 10 s");
+    panic!("{what} did not come about within a minute");
 }
 
 #[tokio::test]

@@ -34,6 +34,9 @@ pub(super) async fn run(ui: &Ui, mut global: Global, args: args::Run) -> Result<
     };
     let end = workflow::run(&context(ui, &global)?, &args.command, &options).await?;
     kept::run_end(ui, &end);
+    if end.took_spare {
+        behind::tidy(&global);
+    }
     Ok(ExitCode::from(u8::try_from(end.exit_code).unwrap_or(1)))
 }
 

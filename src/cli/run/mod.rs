@@ -27,11 +27,7 @@ pub fn main() -> ExitCode {
     fault::die_at(Surroundings::fault());
     let cli = Cli::parse();
     let ui = Ui::new(&cli.global);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime(&cli.command) {
         Ok(runtime) => runtime,
         Err(e) => {
             ui.error(&Error::failed(format!("cannot start: {e}")));
@@ -62,6 +58,21 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// One thread spares a switch between two for each answer of the server, which is most of what a short
+/// command does. What reads two schemas at once or serves many clients wants more.
+fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match command {
+        Command::Serve(_)
+        | Command::Diff(_)
+        | Command::Drift(_)
+        | Command::Check(_)
+        | Command::Generate(_)
+        | Command::Schema(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder.worker_threads(2).enable_all().build()
 }
 
 async fn interrupted() -> &'static str {

@@ -41,9 +41,21 @@ impl AlembicCache {
 
     /// Reads it; `None` where it is not there, not readable, or the project's files changed since.
     pub fn load(path: &Path) -> Option<Self> {
+        Self::last(path).filter(Self::is_fresh)
+    }
+
+    /// The same, whatever changed since.
+    fn last(path: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(path).ok()?;
         let cache: AlembicCache = serde_json::from_str(&text).ok()?;
-        (cache.format == FORMAT && cache.is_fresh()).then_some(cache)
+        (cache.format == FORMAT).then_some(cache)
+    }
+
+    /// The name of the version table, as SQL has it, that env.py configured when it ran last: another
+    /// revision in the folder, one that `generate` has just written say, does not change it.
+    pub fn last_version_table(path: &Path) -> Option<String> {
+        let last = Self::last(path)?;
+        last.version_table.as_ref().map(VersionTable::quoted)
     }
 
     /// Writes it, whole or not at all; makes the folder.
@@ -107,11 +119,6 @@ impl AlembicCache {
             None => Vec::new(),
         };
         Ok(Some(graph::compare(&self.chain, &heads)))
-    }
-
-    /// The name of the version table as SQL has it; known once env.py has run.
-    pub fn version_table_name(&self) -> Option<String> {
-        self.version_table.as_ref().map(VersionTable::quoted)
     }
 
     pub(super) fn version_table(&self) -> Option<&VersionTable> {

@@ -323,6 +323,12 @@ fn cause(failure: &Failure, target: Option<&Target>) -> Option<(String, String)>
             "--verbose shows the traceback".into(),
         ));
     }
+    if failure.class() == "FileNotFoundError" && text.contains("script.py.mako") {
+        return Some((
+            "there is no script.py.mako beside env.py, from which Alembic writes revisions".into(),
+            "copy the one that `alembic init` makes".into(),
+        ));
+    }
     if matches!(
         failure.class(),
         "OperationalError" | "InterfaceError" | "ConnectionRefusedError"

@@ -78,6 +78,7 @@ impl Graph {
                 parents: revision.parents,
                 depends_on: revision.depends_on,
                 labels: revision.labels,
+                commits: commits(&bytes),
                 checksum: hex(&Sha256::digest(&bytes)),
                 file: revision.file,
             });
@@ -170,4 +171,12 @@ pub fn compare(chain: &Chain, heads: &[String]) -> Standing {
         });
     }
     standing
+}
+
+/// Whether a version file speaks of leaving its transaction. Said too often costs a copy, no more.
+fn commits(file: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(file);
+    ["autocommit_block", "AUTOCOMMIT"]
+        .iter()
+        .any(|word| text.contains(word))
 }

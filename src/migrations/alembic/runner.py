@@ -370,7 +370,8 @@ class Runner:
         from alembic.config import CommandLine, Config
 
         line = CommandLine(prog="alembic")
-        argv = self.arguments + argv
+        # As a shell would: `-x url=$DATABASE_URL`.
+        argv = [os.path.expandvars(argument) for argument in self.arguments] + argv
         sys.argv = ["alembic"] + argv
         options = line.parser.parse_args(argv)
         if hasattr(line, "_inis_from_config"):  # 1.16 and newer

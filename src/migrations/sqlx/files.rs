@@ -242,6 +242,7 @@ impl Files {
                 name: step.up.migration.description.to_string(),
                 file: step.up.path.clone(),
                 reversible: step.down.is_some(),
+                commits: step.up.migration.no_tx,
                 parents: parent.replace(id.clone()).into_iter().collect(),
                 depends_on: Vec::new(),
                 labels: Vec::new(),

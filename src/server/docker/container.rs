@@ -15,8 +15,8 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::engine;
 use super::spec;
+use super::{engine, orphan};
 use crate::error::{Error, Result};
 use crate::owner;
 use crate::server::spec::Spec;
@@ -164,9 +164,10 @@ pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<
                 .await
         };
         match result {
-            // An engine that was killed ends what ran under it when it comes back. Until then the
-            // processes may be there: a second server on their data must not begin.
-            Err(failure) if says_task_is_there(&failure) && Instant::now() < until => {
+            // An engine that was killed ends what ran under it when it comes back, unless it does not
+            // know that it does. Until then a second server on that data must not begin.
+            Err(failure) if says_it_runs(&failure) && Instant::now() < until => {
+                orphan::end(docker, name).await;
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             result => break result,
@@ -185,8 +186,8 @@ fn says(failure: &bollard::errors::Error, text: &str) -> bool {
     engine::answer(failure).is_some_and(|(_, message)| message.contains(text))
 }
 
-fn says_task_is_there(failure: &bollard::errors::Error) -> bool {
-    says(failure, "task ") && says(failure, "already exists")
+fn says_it_runs(failure: &bollard::errors::Error) -> bool {
+    says(failure, "id already in use") || says(failure, "task ") && says(failure, "already exists")
 }
 
 fn says_port_taken(failure: &bollard::errors::Error) -> bool {
@@ -208,6 +209,8 @@ pub(crate) async fn stop(docker: &Docker, name: &str, seconds: i32) -> Result<()
 /// Removes it, running or not, with its anonymous volumes; one that is gone is fine. Returns when
 /// its name is free, also where a devdb that was killed had begun the removal.
 pub(crate) async fn remove(docker: &Docker, name: &str) -> Result<()> {
+    // Its data may be another container's next.
+    orphan::end(docker, name).await;
     let until = Instant::now() + REMOVAL_LIMIT;
     loop {
         let options = RemoveContainerOptionsBuilder::default()

@@ -10,6 +10,7 @@ mod folder;
 mod guard;
 mod helper;
 mod image;
+mod orphan;
 mod reset;
 mod spec;
 mod ssh;
@@ -173,6 +174,7 @@ impl Docker {
 
     pub(super) async fn stop(&self, events: &Events) -> Result<()> {
         if self.find().await?.is_none_or(|found| !found.running) {
+            orphan::end(&self.docker, &self.name).await;
             return Ok(());
         }
         let task = events.begin("stopping Postgres", None);

@@ -413,12 +413,10 @@ impl Docker {
         let in_use = found.data.clone();
         if let Some(slot) = self.slot_mut(state)
             && in_use.as_deref().map(Path::new) == Some(Path::new(&slot.current.place))
-            && (!slot.current.initialised || slot.current.system_identifier.is_none())
         {
-            let identity = ready::identity(target).await?;
-            slot.current.initialised = true;
-            slot.current.major = Some(identity.major);
-            slot.current.system_identifier = Some(identity.system_identifier);
+            slot.current
+                .note_ready(&self.config, ready::identity(target))
+                .await?;
         }
         let started = found.started.map(|at| at.to_string());
         let known = state.fleeting.as_ref().map(|fleeting| &fleeting.started);

@@ -264,13 +264,10 @@ impl Local {
     async fn remember(&self, state: &mut State, target: &Target) -> Result<()> {
         let before = state.clone();
         state.kind = Some("local".into());
-        if let Some(slot) = state.slot_mut(SLOT)
-            && slot.current.system_identifier.is_none()
-        {
-            let identity = ready::identity(target).await?;
-            slot.current.initialised = true;
-            slot.current.major = Some(identity.major);
-            slot.current.system_identifier = Some(identity.system_identifier);
+        if let Some(slot) = state.slot_mut(SLOT) {
+            slot.current
+                .note_ready(&self.config, ready::identity(target))
+                .await?;
         }
         if *state != before {
             state.save()?;

@@ -74,7 +74,7 @@ fn copy(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             if entry.file_name() != "__pycache__" {
-                fs::create_dir(&target).unwrap();
+                fs::create_dir_all(&target).unwrap();
                 copy(&entry.path(), &target);
             }
         } else {

@@ -66,9 +66,27 @@ impl SecondEngine {
 
     /// Kills the engine, and waits until it is there again.
     pub fn kill(&self) {
+        self.kill_and(|| {});
+    }
+
+    /// The same; what it notes of this container says then that it does not run. Its processes go on.
+    pub fn kill_forgetting(&self, id: &str) {
+        let file = format!("data/containers/{id}/config.v2.json");
+        let file = self.folder.path().join(file);
+        self.kill_and(|| {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let mut noted: serde_json::Value = serde_json::from_str(&text).unwrap();
+            noted["State"]["Running"] = false.into();
+            noted["State"]["Pid"] = 0.into();
+            std::fs::write(&file, noted.to_string()).unwrap();
+        });
+    }
+
+    fn kill_and(&self, meanwhile: impl FnOnce()) {
         let pid = std::fs::read_to_string(self.folder.path().join("docker.pid")).unwrap();
         let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).unwrap();
+        meanwhile();
         let until = Instant::now() + Duration::from_secs(60);
         let socket = format!("unix://{}/docker.sock", self.folder.path().display());
         let is_new = || {

@@ -325,15 +325,17 @@ async fn prove(
     }
     revision.write = false;
     revision.blocks = Blocks::default();
-    revision.place = Place::default();
-    if stage.has_one_head().await? {
-        let left = stage.autogenerate(&revision).await?;
-        let left: Vec<String> = left.operations.iter().map(ToString::to_string).collect();
-        ensure_none(
-            &left,
-            "after the migration Alembic still finds a difference",
-        )?;
-    }
+    // With `--head` and `--splice` there may be several heads now; one has to be named.
+    revision.place = Place {
+        head: Some(tried.migration.id.clone()),
+        ..Place::default()
+    };
+    let left = stage.autogenerate(&revision).await?;
+    let left: Vec<String> = left.operations.iter().map(ToString::to_string).collect();
+    ensure_none(
+        &left,
+        "after the migration Alembic still finds a difference",
+    )?;
     stage.rewind().await?;
     if let Err(error) = stage.fill(job.before).await {
         let text = format!("not tried on tables with rows: {error}");

@@ -148,10 +148,12 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Takes this migration back.
+    /// Takes this migration back, and no other.
     pub async fn down(&mut self, migration: &Migration) -> Result<()> {
         self.is_fresh = false;
+        let has_one_head = self.has_one_head().await?;
         let back = match migration.parents.as_slice() {
+            _ if !has_one_head => Rollback::To(format!("{}@-1", migration.id)),
             [] => Rollback::Base,
             [parent] => Rollback::To(parent.clone()),
             _ => Rollback::Steps(1),
@@ -178,8 +180,7 @@ impl<'a> Stage<'a> {
             .ok_or_else(|| Error::failed(format!("{} is not in the chain", file.display())))
     }
 
-    /// Whether the chain has exactly one head, as a comparison needs it.
-    pub async fn has_one_head(&mut self) -> Result<bool> {
+    async fn has_one_head(&mut self) -> Result<bool> {
         let events = self.inside.events.clone();
         let variables = self.variables.clone();
         let chain = self.tool.chain(&variables, &events).await?;

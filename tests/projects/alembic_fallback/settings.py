@@ -1,0 +1,3 @@
+import os
+
+URL = os.environ.get("SHOP_PG_URI") or "sqlite:///shop.db"
