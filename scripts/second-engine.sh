@@ -58,6 +58,7 @@ start_engine_two() {
   setsid dockerd --host "unix://$folder/docker.sock" --host "tcp://$address:2376" \
     --tlsverify --tlscacert "$folder/certs/ca.pem" --tlscert "$folder/certs/server.pem" --tlskey "$folder/certs/server-key.pem" \
     --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/docker.pid" \
+    --add-runtime "held=$folder/bin/held-runc" --default-runtime held \
     --bridge "$bridge" --iptables=false --ip-forward=false --ip-masq=false </dev/null >>"$folder/dockerd.log" 2>&1 8>&- &
   pids[0]=$!
   local end=$((SECONDS + 60))
@@ -69,6 +70,18 @@ start_engine_two() {
     fi
     sleep 0.2
   done
+}
+
+# While FOLDER/hold is there, a container that is being made stays at that: the program that makes it writes its number
+# into FOLDER/held and waits.
+make_runtime() {
+  mkdir -p "$folder/bin"
+  cat >"$folder/bin/held-runc" <<END
+#!/bin/sh
+case " \$* " in *" create "*) [ ! -e "$folder/hold" ] || { echo \$\$ >"$folder/held"; exec sleep 600; } ;; esac
+exec runc "\$@"
+END
+  chmod 755 "$folder/bin/held-runc"
 }
 
 # Its containerd outlives it, and does not always let the next one in.
@@ -93,7 +106,6 @@ start_ssh() {
     "$address" 2222 "$folder" </dev/null >"$folder/ssh.log" 2>&1 8>&- &
   pids+=($!)
   # `ssh` reads only the home of /etc/passwd; what it is called as brings the rest.
-  mkdir -p "$folder/bin"
   printf '#!/bin/sh\nexec %s -F %q "$@"\n' "$(command -v ssh)" "$folder/ssh_config" >"$folder/bin/ssh"
   chmod 755 "$folder/bin/ssh"
   printf 'Host %s\n  IdentityFile %s\n  UserKnownHostsFile %s\n  StrictHostKeyChecking accept-new\n  IdentitiesOnly yes\n' \
@@ -108,6 +120,7 @@ main() {
   mkdir -p "$folder"
   (make_certificates)
   make_bridge
+  make_runtime
   start_engine_two
   copy_image
   start_ssh
@@ -117,7 +130,7 @@ main() {
   # An engine that is killed starts again, as a service does.
   local status
   while status=0; read -r -t 0.2 _ || status=$?; [[ $status -ne 1 ]]; do
-    [[ -e /proc/${pids[0]} ]] || restart_engine_two
+    [[ -e /proc/${pids[0]} ]] || restart_engine_two || true # killed again: the next round
   done
 }
 

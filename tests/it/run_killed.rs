@@ -203,3 +203,24 @@ fn a_server_that_the_engine_forgot_is_ended_before_another_begins() {
         }
     }
 }
+
+#[test]
+fn a_container_that_the_engine_only_began_is_made_again() {
+    let engine = SecondEngine::start();
+    let project = docker_project("run_killed_begun");
+    let with = |arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command.envs(engine.variables("tls"));
+        command
+    };
+    let psql = |sql| project.run(with(&["psql", "-Atc", sql])).ok().stdout;
+    project.run(with(&["ready"])).ok();
+    psql("create table by_hand (id int)");
+    project.run(with(&["down"])).ok();
+    engine.kill_while_it_makes_a_container(|| start(&mut with(&["ready"]), &project));
+    // It loads what is left; by the second time it has freed the port.
+    engine.kill();
+    project.run(with(&["ready"])).ok();
+    assert_eq!(psql("select count(*) from by_hand").trim(), "0");
+    project.run(with(&["down", "--wipe", "--yes"])).ok();
+}

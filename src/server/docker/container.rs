@@ -24,6 +24,8 @@ use crate::server::spec::Spec;
 /// How long the engine may take to remove a container that somebody else told it to remove, or what
 /// an engine before it left running.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
+/// How long what watched over a container's processes may take to go after them.
+const LEAVING_LIMIT: Duration = Duration::from_secs(5);
 
 /// A container that carries the project's labels.
 #[derive(Debug, Clone)]
@@ -154,7 +156,7 @@ pub(crate) enum Started {
 }
 
 pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<Started> {
-    let until = Instant::now() + REMOVAL_LIMIT;
+    let begun = Instant::now();
     let result = loop {
         let result = if found.paused {
             docker.unpause_container(name).await
@@ -166,7 +168,10 @@ pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<
         match result {
             // An engine that was killed ends what ran under it when it comes back, unless it does not
             // know that it does. Until then a second server on that data must not begin.
-            Err(failure) if says_it_runs(&failure) && Instant::now() < until => {
+            Err(failure)
+                if says(&failure, "id already in use") && begun.elapsed() < REMOVAL_LIMIT
+                    || says_it_began(&failure) && begun.elapsed() < LEAVING_LIMIT =>
+            {
                 orphan::end(docker, name).await;
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
@@ -178,6 +183,7 @@ pub(crate) async fn start(docker: &Docker, found: &Found, name: &str) -> Result<
         Err(failure) if says_port_taken(&failure) => Ok(Started::PortTaken),
         Err(failure) if engine::is_missing(&failure) => Ok(Started::Gone),
         Err(failure) if says(&failure, "marked for removal") => Ok(Started::Gone),
+        Err(failure) if says_it_began(&failure) => Ok(Started::Gone),
         Err(failure) => engine::named(Err(failure), format_args!("cannot start container {name}")),
     }
 }
@@ -186,8 +192,11 @@ fn says(failure: &bollard::errors::Error, text: &str) -> bool {
     engine::answer(failure).is_some_and(|(_, message)| message.contains(text))
 }
 
-fn says_it_runs(failure: &bollard::errors::Error) -> bool {
-    says(failure, "id already in use") || says(failure, "task ") && says(failure, "already exists")
+/// An engine that was killed while it made the container's first process keeps what was to watch
+/// over it, which never had one, and starts nothing under that id any more. (containerd 1.6, which
+/// takes such a shim for a task when it loads them.)
+fn says_it_began(failure: &bollard::errors::Error) -> bool {
+    says(failure, "task ") && says(failure, "already exists")
 }
 
 fn says_port_taken(failure: &bollard::errors::Error) -> bool {

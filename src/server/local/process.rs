@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use nix::errno::Errno;
-use nix::sys::signal::kill;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::error::{Named as _, Result};
@@ -69,6 +69,33 @@ pub(super) fn clear_stale(data: &Path) -> Result<()> {
             std::fs::remove_file(&file).named(format_args!("cannot remove {}", file.display()))
         }
         _ => Ok(()),
+    }
+}
+
+/// Ends the children that a killed postmaster left behind: one that waits for a lock or for the disk
+/// does not notice the death of its parent. For the data it is the one crash that it is anyway.
+pub(super) fn end_orphans(data: &Path) {
+    let Ok(data) = data.canonicalize() else {
+        return;
+    };
+    if find(&data).is_some() {
+        return;
+    }
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for entry in entries {
+        let (folder, name) = (entry.path(), entry.file_name());
+        // A postmaster is called by its command line, which begins with a path.
+        let is_child = || {
+            let title = std::fs::read(folder.join("cmdline"));
+            title.is_ok_and(|title| title.starts_with(b"postgres: "))
+        };
+        if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
+            && std::fs::read_link(folder.join("cwd")).is_ok_and(|cwd| cwd == data)
+            && is_child()
+        {
+            // It may have ended meanwhile.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 }
 

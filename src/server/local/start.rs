@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::process::Child;
 
@@ -27,8 +27,8 @@ enum Outcome {
     Ready,
     /// Between looking at the port and using it somebody took it.
     PortTaken,
-    /// The shared memory of a killed postmaster goes when its last child notices; and one that
-    /// was started a moment ago may be faster.
+    /// The shared memory of a killed postmaster goes with its last child; and one that was started
+    /// a moment ago may be faster.
     StillInUse,
 }
 
@@ -84,7 +84,8 @@ impl Local {
             self.initialise(place).await?;
         }
         let mut avoid = Vec::new();
-        for _ in 0..PORT_ATTEMPTS {
+        let until = Instant::now() + Duration::from_secs(self.config.server.wait);
+        while avoid.len() < PORT_ATTEMPTS && Instant::now() < until {
             if let Some(port) = process::find(&place.data()).and_then(|process| process.port) {
                 // A devdb that was killed had started it, or it is still recovering.
                 self.join(state, place, port).await?;
@@ -99,7 +100,10 @@ impl Local {
                     return Ok(target);
                 }
                 Outcome::PortTaken => avoid.push(port),
-                Outcome::StillInUse => tokio::time::sleep(Duration::from_millis(200)).await,
+                Outcome::StillInUse => {
+                    process::end_orphans(&place.data());
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
             }
         }
         Err(Error::server(format!(

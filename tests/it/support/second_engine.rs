@@ -82,6 +82,32 @@ impl SecondEngine {
         });
     }
 
+    /// Kills the engine and what makes a container just when it does. What `start` begins starts one.
+    pub fn kill_while_it_makes_a_container(&self, start: impl FnOnce() -> Child) {
+        let [hold, held] = ["hold", "held"].map(|name| self.folder.path().join(name));
+        std::fs::write(&hold, "").unwrap();
+        let mut started = start();
+        let until = Instant::now() + Duration::from_secs(60);
+        let pid = loop {
+            let text = std::fs::read_to_string(&held).unwrap_or_default();
+            if let Ok(pid) = text.trim().parse() {
+                break nix::unistd::Pid::from_raw(pid);
+            }
+            assert!(Instant::now() < until, "no container is made");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        std::fs::remove_file(hold).unwrap();
+        self.kill_and(|| {
+            let containerd = self.folder.path().join("exec/containerd/containerd.pid");
+            let containerd = std::fs::read_to_string(containerd).unwrap();
+            for pid in [containerd.trim().parse().unwrap(), pid.as_raw()] {
+                let pid = nix::unistd::Pid::from_raw(pid);
+                nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).unwrap();
+            }
+        });
+        started.wait().unwrap();
+    }
+
     fn kill_and(&self, meanwhile: impl FnOnce()) {
         let pid = std::fs::read_to_string(self.folder.path().join("docker.pid")).unwrap();
         let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
