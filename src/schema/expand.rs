@@ -33,6 +33,8 @@ pub(super) struct Context<'a> {
     aside: BTreeSet<Id>,
     dependents: Dependents<'a>,
     wanted_dependents: Dependents<'a>,
+    /// Those whose multirange may take a name that something else has now.
+    wanted_ranges: Vec<&'a Object>,
 }
 
 impl<'a> Context<'a> {
@@ -48,6 +50,7 @@ impl<'a> Context<'a> {
             aside: BTreeSet::new(),
             dependents: Dependents::of(from),
             wanted_dependents: Dependents::of(to),
+            wanted_ranges: to.objects().filter(|o| o.id.kind() == Kind::Range).collect(),
         };
         let mut todo: Vec<Id> = Vec::new();
         for change in diff::diff(from, to) {
@@ -242,13 +245,21 @@ impl<'a> Context<'a> {
             && self.successors(id).next().is_some()
     }
 
-    /// What is made under the name of an object that goes: itself, or one of another kind.
+    /// What is made under a name of an object that goes: itself, or one of another kind.
     fn successors(&self, id: &Id) -> impl Iterator<Item = &'a Object> {
-        let names = self.from.get(id).map(rules::claims).unwrap_or_default();
-        let ids = Kind::ALL.iter().map(|kind| id.beside(*kind, id.part()));
-        let made = ids.filter_map(|id| self.to.get(&id));
-        made.filter(move |object| {
-            let shares = || rules::claims(object).iter().any(|c| names.contains(c));
+        let claims = self.from.get(id).map(rules::claims).unwrap_or_default();
+        // A range's multirange has a name of its own.
+        let others = claims.iter().filter_map(Claim::of_type);
+        let mut names: BTreeSet<(&str, &str)> = others.collect();
+        names.insert((id.schema(), id.name()));
+        let ids = names.into_iter().flat_map(|(schema, name)| {
+            let id = |kind: &Kind| Id::new(*kind, schema, name, id.part());
+            Kind::ALL.iter().map(id).collect::<Vec<Id>>()
+        });
+        let mut made: Vec<&'a Object> = ids.filter_map(|id| self.to.get(&id)).collect();
+        made.extend(&self.wanted_ranges);
+        made.into_iter().filter(move |object| {
+            let shares = || rules::claims(object).iter().any(|c| claims.contains(c));
             self.created(&object.id) && (object.id == *id || shares())
         })
     }

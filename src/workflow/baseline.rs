@@ -2,11 +2,12 @@
 //! a clone of the longest known beginning of the chain takes the place of replaying it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::{ServerKind, Tool};
 use crate::databases::{self, BaselineKey, Mark, Scratch, ServerWide, Workshop};
 use crate::error::{Named, Result};
-use crate::migrations::{Chain, MigrationTool};
+use crate::migrations::{Chain, MigrationTool, Ran};
 use crate::postgres::{Connection, Target, database};
 
 use super::{Context, bake, provision, ready, roles};
@@ -219,14 +220,31 @@ pub(super) async fn start(
     })
 }
 
-/// Whether [`tidy`](super::tidy()) replays what follows `start`, behind the user's back: where it
-/// keeps spares, that takes no program of the project, and stays in one database.
-pub(super) fn is_replayed_behind(context: &Context, keys: &Keys, start: &Start) -> Result<bool> {
+/// What is replayed faster than this is replayed again behind the user's back for a baseline,
+/// rather than have the user wait for one more clone.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether [`tidy`](super::tidy()) makes the baseline of what was replayed (`ran`) after the first
+/// `count` migrations.
+///
+/// # Errors
+/// Where a file cannot be read.
+pub(super) fn is_left_to_tidy(
+    context: &Context,
+    keys: &Keys,
+    count: usize,
+    ran: &[Ran],
+) -> Result<bool> {
+    let took = ran.iter().map(|ran| ran.took).sum::<Duration>();
+    Ok(took <= AGAIN && is_replayed_behind(context, keys, count)?)
+}
+
+/// Whether [`tidy`](super::tidy()) replays what follows the first `count` migrations, behind the
+/// user's back: where it keeps spares, that takes no program of the project, and stays in one
+/// database.
+pub(super) fn is_replayed_behind(context: &Context, keys: &Keys, count: usize) -> Result<bool> {
     let is_sqlx = context.migrations()?.tool == Tool::Sqlx;
-    Ok(context.config().database.spare
-        && is_sqlx
-        && start.count > 0
-        && keys.stays_inside_from(start.count)?)
+    Ok(context.config().database.spare && is_sqlx && keys.stays_inside_from(count)?)
 }
 
 /// What the server has besides its databases.

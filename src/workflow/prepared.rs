@@ -12,7 +12,7 @@ use super::Context;
 use super::baseline::{self, Keys};
 use super::bench::session;
 use super::provision;
-use super::ready::{first_replay, tool_if_any};
+use super::ready::{Keep, first_replay, tool_if_any};
 
 /// What decides the content of a data directory with the whole chain replayed; `None` where the
 /// running server cannot be asked.
@@ -83,7 +83,7 @@ async fn fill(there: &Context, own: &Ephemeral) -> Result<Option<String>> {
     let (dev, _) = provision::dev_database(there, &own.target).await?;
     let mut on = postgres::connect(&own.target).await?;
     let before = Keys::of(there, &mut tool, &mut on).await?;
-    first_replay(there, Some(&mut tool), &dev, None).await?;
+    first_replay(there, Some(&mut tool), &dev, None, Keep::Now).await?;
     let key = key_on(there, &mut tool, &mut on).await?;
     let keys = Keys::of(there, &mut tool, &mut on).await?;
     let same = |before: &Keys| keys.as_ref().is_some_and(|keys| keys.is_same_chain(before));

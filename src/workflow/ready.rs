@@ -53,7 +53,7 @@ pub async fn ready(context: &Context) -> Result<Ready> {
     let maintenance = bake::up(context, &server).await?;
     let (target, made) = provision::dev_database(context, &maintenance).await?;
     let ran = match made {
-        true => first_replay(context, tool.as_mut(), &target, None).await?,
+        true => first_replay(context, tool.as_mut(), &target, None, Keep::Now).await?,
         false => catch_up(context, tool.as_mut(), &target).await?,
     };
     Ok(report(&target, &ran, false, started))
@@ -129,13 +129,23 @@ fn nothing_to_apply(context: &Context) -> Vec<Ran> {
     Vec::new()
 }
 
-/// Applies the whole chain, or what of it leads `to`, to a dev database that was made just now, and keeps what that gives as
-/// a baseline.
+/// When the state after a replay becomes a baseline.
+#[derive(Clone, Copy)]
+pub(super) enum Keep {
+    /// What comes next begins with it.
+    Now,
+    /// By `tidy`, where that replays the chain quickly.
+    SoonAfter,
+}
+
+/// Applies the whole chain, or what of it leads `to`, to a dev database that was made just now, and
+/// keeps what that gives as a baseline.
 pub(super) async fn first_replay(
     context: &Context,
     tool: Option<&mut MigrationTool>,
     target: &Target,
     to: Option<&str>,
+    keep: Keep,
 ) -> Result<Vec<Ran>> {
     let Some(tool) = tool else {
         return bring_to_head(context, None, target, None).await;
@@ -148,7 +158,14 @@ pub(super) async fn first_replay(
     };
     let ran = bring_to_head(context, Some(tool), target, to).await?;
     let before = before.and_then(|keys| keys.up_to(to));
-    if is_clean && let Some(before) = before {
+    let is_left = |keys| match keep {
+        Keep::SoonAfter if to.is_none() => baseline::is_left_to_tidy(context, keys, 0, &ran),
+        _ => Ok(false),
+    };
+    if is_clean
+        && let Some(before) = before
+        && !is_left(&before)?
+    {
         let dev = &context.config().database.name;
         baseline::keep(context, tool, &mut on, &before, dev, to).await;
     }

@@ -15,7 +15,7 @@ use super::Context;
 use super::baseline::{self, Keys, Start};
 use super::prepared;
 use super::provision::{self, allow_databases};
-use super::ready::{bring_to_head, first_replay, tool_if_any};
+use super::ready::{Keep, bring_to_head, first_replay, tool_if_any};
 use super::verify::verify;
 
 /// What a reset did.
@@ -156,10 +156,6 @@ async fn short_way(
     Ok(Some(reset))
 }
 
-/// What is replayed faster than this is replayed again behind the user's back for a baseline,
-/// rather than have the user wait for one more clone.
-const AGAIN: Duration = Duration::from_millis(200);
-
 /// Makes the database that will be the dev database, as a clone of `start` with everything after it
 /// replayed. With `keys`, the server is one that `start` fits, and what comes out is kept.
 async fn from_start(
@@ -178,9 +174,8 @@ async fn from_start(
     let fresh = on.target().with_database(names.fresh());
     let ran = bring_to_head(context, Some(tool), &fresh, to).await?;
     if let Some(keys) = keys {
-        let took = ran.iter().map(|ran| ran.took).sum::<Duration>();
-        let behind = to.is_none() && baseline::is_replayed_behind(context, keys, start)?;
-        if took > AGAIN || !behind {
+        let is_whole_chain = to.is_none();
+        if !is_whole_chain || !baseline::is_left_to_tidy(context, keys, start.count, &ran)? {
             baseline::keep(context, tool, on, keys, &names.fresh(), to).await;
         }
     }
@@ -259,7 +254,7 @@ pub(super) async fn with_server(
             let (dev, _) = provision::dev_database(context, &target)
                 .await
                 .map_err(kept_aside)?;
-            let ran = first_replay(context, tool, &dev, to)
+            let ran = first_replay(context, tool, &dev, to, Keep::SoonAfter)
                 .await
                 .map_err(kept_aside)?;
             server.end_reset()?;

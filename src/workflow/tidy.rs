@@ -100,7 +100,11 @@ async fn newest(context: &Context, on: &mut Connection) -> Result<Option<String>
     };
     let server = baseline::server_wide(context, on).await?;
     let mut start = baseline::start(context, on, Some(&keys), &server, true).await?;
-    if !keys.is_whole(start.count) && baseline::is_replayed_behind(context, &keys, &start)? {
+    // What a server that is not clean makes of the chain is no baseline.
+    if !keys.is_whole(start.count)
+        && server == start.server
+        && baseline::is_replayed_behind(context, &keys, start.count)?
+    {
         replay(context, on, &mut tool).await?;
         let server = baseline::server_wide(context, on).await?;
         start = baseline::start(context, on, Some(&keys), &server, true).await?;

@@ -64,7 +64,7 @@ impl Container {
 
     /// The first answer over TCP: nobody waits for an init phase.
     fn query(&self, sql: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(120);
         loop {
             let arguments = [
                 "exec",

@@ -45,7 +45,7 @@ fn pause(random: &mut fastrand::Rng, longest: u64) {
 }
 
 fn until_empty(what: &str, look: impl Fn() -> String) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let left = look();
         if left.is_empty() {

@@ -401,6 +401,7 @@ impl Rules for Columns {
             let free = dependents.filter(|dependent| lets_go(cx, dependent));
             step.needs
                 .extend(free.map(|dependent| dependent.id.clone()));
+            step.needs.extend(retype::kept_toast(cx, &table));
             steps.push(step);
         }
         if was.is_some() && is.is_some() && changed.has("expression") {

@@ -82,6 +82,16 @@ pub(super) enum Claim {
     Mark(&'static str, String, String),
 }
 
+impl Claim {
+    /// Schema and name of a type.
+    pub fn of_type(&self) -> Option<(&str, &str)> {
+        match self {
+            Claim::Type(schema, name) => Some((schema, name)),
+            _ => None,
+        }
+    }
+}
+
 /// The rules of one kind.
 pub(super) trait Rules: Sync {
     /// The object as `DROP`, `COMMENT ON` and `ALTER … OWNER TO` name it: `TABLE public.t`.

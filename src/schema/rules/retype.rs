@@ -1,7 +1,7 @@
 //! A column's new type: how its values become values of it, and what that costs.
 
 use super::super::expand::Context;
-use super::super::model::{Kind, Object};
+use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, Step};
 use super::super::text;
 use super::{alter_table, table_of};
@@ -61,6 +61,21 @@ pub(super) fn step(cx: &Context, from: &Object, to: &Object, same_name: bool) ->
     step
 }
 
+/// New columns that a table must have before it is written anew: if for a moment it had none that
+/// may need a toast table, that would go, with its options.
+pub(super) fn kept_toast(cx: &Context, table: &Id) -> Vec<Id> {
+    let old = cx.from.get(table);
+    if old.is_none_or(|old| old.list("toast_options").is_empty()) {
+        return Vec::new();
+    }
+    let is_own = |id: &Id| id.kind() == Kind::Column && id.beside(Kind::Table, "") == *table;
+    let stands_alone = |column: &&Object| {
+        cx.created(&column.id) && !column.needs.iter().any(|need| is_own(&need.id))
+    };
+    let columns = cx.to.parts(table, Kind::Column).filter(stands_alone);
+    columns.map(|column| column.id.clone()).collect()
+}
+
 /// How old values become new ones, where Postgres does not know it by itself.
 pub(super) fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Option<String> {
     let name = text::ident(to.id.part());
@@ -75,11 +90,11 @@ pub(super) fn using(cx: &Context, from: &Object, to: &Object, same_name: bool) -
         return None;
     }
     let is_text = |t: &str| matches!(t, "text" | "character varying" | "character" | "name");
+    // What is known of a name is about the type that it has now.
+    let is_made = to.needs.iter().any(|need| cx.created(&need.id));
     let cast = |from: &str, to: &str| {
-        cx.from
-            .casts
-            .get(&(from.to_owned(), to.to_owned()))
-            .copied()
+        let known = cx.from.casts.get(&(from.to_owned(), to.to_owned()));
+        known.copied().filter(|_| !is_made)
     };
     let element = |t: &str| t.strip_suffix("[]").unwrap_or(t).to_owned();
     let both_arrays = old.ends_with("[]") == new.ends_with("[]");
