@@ -104,6 +104,7 @@ def long_way(project, psql, options):
 
     def bare():
         """A new container and all files in one session."""
+        project.devdb("tidy")
         run(["docker", "rm", "-f", "-v", "devdb-bench-bare"])
         image = run(["docker", "inspect", "--format", "{{.Config.Image}}", container]).strip()
         folder = os.path.join(project.folder, "migrations")
@@ -118,6 +119,10 @@ def long_way(project, psql, options):
         run(here + files)
         return time.perf_counter() - begun
 
+    def full():
+        project.devdb("tidy")
+        return project.timed("reset", "--yes", "--full")
+
     project.devdb("reset", "--yes", "--full")
     runs = options.runs
     table("the long way", turns([
@@ -126,7 +131,7 @@ def long_way(project, psql, options):
     ], runs), "docker restart, until it answers SQL")
     table("from nothing", turns([
         ("docker run, psql -f of the same files", bare),
-        ("devdb reset --full", lambda: project.timed("reset", "--yes", "--full")),
+        ("devdb reset --full", full),
     ], runs), "docker run, psql -f of the same files")
     run(["docker", "rm", "-f", "-v", "devdb-bench-bare"])
 

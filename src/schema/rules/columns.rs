@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables};
+use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables, types};
 
 pub(in super::super) struct Columns;
 
@@ -123,8 +123,14 @@ pub(super) fn brings_default(cx: &Context, column: &Object, default: &Object) ->
         && parents(cx, column).any(|parent| {
             let id = default_of(&parent.id);
             let same = |o: &Object| o.text("definition") == default.text("definition");
-            cx.to.get(&id).is_some_and(same)
-                && (cx.created(&table_id(&parent.id)) || cx.from.get(&id).is_some_and(same))
+            let stays = cx.stays(&id) && cx.from.get(&id).is_some_and(same);
+            let comes = |wanted: &Object| {
+                cx.created(&table_id(&parent.id))
+                    && !cx.is_apart(&id)
+                    && brings_default(cx, parent, wanted)
+            };
+            let wanted = cx.to.get(&id).filter(|wanted| same(wanted));
+            wanted.is_some_and(|wanted| stays || comes(wanted))
         })
 }
 
@@ -257,6 +263,11 @@ impl Rules for Columns {
             && (column.text("identity").is_none() || later);
         if column.flag("not_null") && !column.flag("not_null_not_valid") && empty {
             let message = "fails where the table has rows: a new column is null in them";
+            step = step.hazard(HazardKind::DependsOnRows, message);
+        } else if empty && let Some(domain) = types::own_default_may_fail(cx, column) {
+            let message = format!(
+                "fails where the table has rows and what a new column holds in them is no value of {domain}"
+            );
             step = step.hazard(HazardKind::DependsOnRows, message);
         }
         let mut steps = vec![step];

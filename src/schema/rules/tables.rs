@@ -470,7 +470,8 @@ fn links(cx: &Context, from: &Object, to: &Object, steps: &mut Vec<Step>) {
 fn inherit(cx: &Context, table: &Object, parent: &Id) -> Step {
     let (path, of) = (table.id.path(), parent.path());
     let mut step = Step::detail(&table.id, format!("ALTER TABLE {path} INHERIT {of}"))
-        .needing([parent.clone()]);
+        .needing([parent.clone()])
+        .needing(columns::going(cx, parent));
     for kind in [Kind::Column, Kind::Constraint] {
         for whole in [&table.id, parent] {
             step.needs

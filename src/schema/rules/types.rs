@@ -385,6 +385,32 @@ impl Rules for Domains {
     }
 }
 
+/// The domain that the values of a new column are checked against: what stands in its rows at first,
+/// the domain's default or null, may be none of them. Postgres never compares the two by itself.
+pub(super) fn own_default_may_fail<'a>(cx: &'a Context, column: &Object) -> Option<&'a Id> {
+    let domain_of = |object: &Object| {
+        let mut needs = object.needs.iter().map(|need| &need.id);
+        let id = needs.find(|id| id.kind() == Kind::Domain)?;
+        cx.to.get(id)
+    };
+    // A column of an array holds no value of the domain at first.
+    let own = domain_of(column).filter(|domain| column.get("type") == domain.id.path())?;
+    let has_default = own.text("default_expression").is_some();
+    let mut next = Some(own);
+    while let Some(domain) = next {
+        let has_checks = cx
+            .to
+            .parts(&domain.id, Kind::DomainConstraint)
+            .next()
+            .is_some();
+        if has_default && has_checks || !has_default && domain.flag("not_null") {
+            return Some(&own.id);
+        }
+        next = domain_of(domain);
+    }
+    None
+}
+
 /// The name of a domain's NOT NULL, where it is not the usual one and the server keeps it.
 fn not_null_name<'a>(cx: &Context, domain: &'a Object) -> Option<&'a str> {
     let known = cx.from.version >= 170_000;
