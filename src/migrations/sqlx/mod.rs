@@ -5,6 +5,7 @@
 //! Where it differs: a byte order mark is passed over (sqlx fails at it), and the advisory lock of
 //! `sqlx::migrate!` is taken, which sqlx-cli 0.9 leaves out.
 
+mod apply;
 mod excerpt;
 mod files;
 mod offline;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate as _, MigrateError};
 
+use self::apply::Failure;
 use self::files::{File, Files, name_of};
 use super::{Chain, ProblemKind, Ran, Rollback, Standing};
 use crate::config::{self, SqlxToml};
@@ -264,15 +266,14 @@ impl Sqlx {
                 done as u64,
                 format!("{} {}", migration.version, migration.description),
             );
-            let driver = connection.driver();
             let took = match direction {
-                Direction::Up => driver.apply(&self.table, migration).await,
-                Direction::Down => driver.revert(&self.table, migration).await,
+                Direction::Up => apply::apply(connection, &self.table, migration).await,
+                Direction::Down => apply::revert(connection, &self.table, migration).await,
             };
             ran.push(Ran {
                 id: migration.version.to_string(),
                 name: migration.description.to_string(),
-                took: took.map_err(|e| self.failure(file, e))?,
+                took: took.map_err(|failure| self.failure(file, failure))?,
             });
         }
         task.end(match ran.len() {
@@ -283,26 +284,24 @@ impl Sqlx {
     }
 
     /// The error of a migration that did not run.
-    fn failure(&self, file: &File, error: MigrateError) -> Error {
-        match error {
-            MigrateError::ExecuteMigration(error, _) => {
-                excerpt::failed_file(&file.path, &file.migration, error_from(error))
+    fn failure(&self, file: &File, failure: Failure) -> Error {
+        let error = match failure {
+            Failure::Statement(error) => {
+                return excerpt::failed_file(&file.path, &file.migration, error);
             }
-            error => {
-                let error = plain_error(error).context(format_args!(
-                    "{} ran, but was not recorded",
-                    name_of(&file.path)
-                ));
-                match error.sqlstate() {
-                    // The typical head of a pg_dump file.
-                    Some("42P01") => error.hint(format!(
-                        "the file changes search_path for the whole session, so that {} is not found; \
-                         delete that line, or use `set local`",
-                        self.table
-                    )),
-                    _ => error,
-                }
-            }
+            Failure::Record(error) => error.context(format_args!(
+                "{} ran, but was not recorded",
+                name_of(&file.path)
+            )),
+        };
+        match error.sqlstate() {
+            // The typical head of a pg_dump file.
+            Some("42P01") => error.hint(format!(
+                "the file changes search_path for the whole session, so that {} is not found; \
+                 delete that line, or use `set local`",
+                self.table
+            )),
+            _ => error,
         }
     }
 }
