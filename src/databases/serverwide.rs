@@ -33,7 +33,8 @@ union all select 'tablespace ' || spcname::text, \
   from pg_catalog.pg_tablespace where oid >= 16384 \
 union all select 'database ' || datname::text, null, null from pg_catalog.pg_database \
   where oid >= 16384 and datname <> $1 and not pg_catalog.starts_with(datname::text, $2) \
-union all select 'setting of ALTER SYSTEM ' || name, setting, null from pg_catalog.pg_settings where sourcefile like '%postgresql.auto.conf' \
+union all select 'setting of ALTER SYSTEM ' || name, setting, null from pg_catalog.pg_file_settings \
+  where sourcefile like '%postgresql.auto.conf' and name is not null \
 union all select 'replication slot ' || slot_name::text, null, null from pg_catalog.pg_replication_slots \
 union all select 'grant on the setting ' || parname, paracl::text, null from pg_catalog.pg_parameter_acl";
 

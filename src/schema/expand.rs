@@ -50,7 +50,10 @@ impl<'a> Context<'a> {
             aside: BTreeSet::new(),
             dependents: Dependents::of(from),
             wanted_dependents: Dependents::of(to),
-            wanted_ranges: to.objects().filter(|o| o.id.kind() == Kind::Range).collect(),
+            wanted_ranges: to
+                .objects()
+                .filter(|o| o.id.kind() == Kind::Range)
+                .collect(),
         };
         let mut todo: Vec<Id> = Vec::new();
         for change in diff::diff(from, to) {

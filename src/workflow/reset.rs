@@ -174,8 +174,8 @@ async fn from_start(
     let fresh = on.target().with_database(names.fresh());
     let ran = bring_to_head(context, Some(tool), &fresh, to).await?;
     if let Some(keys) = keys {
-        let is_whole_chain = to.is_none();
-        if !is_whole_chain || !baseline::is_left_to_tidy(context, keys, start.count, &ran)? {
+        let goes_on = to.is_none() && start.count > 0;
+        if !goes_on || !baseline::is_left_to_tidy(context, keys, start.count, &ran)? {
             baseline::keep(context, tool, on, keys, &names.fresh(), to).await;
         }
     }
@@ -254,7 +254,12 @@ pub(super) async fn with_server(
             let (dev, _) = provision::dev_database(context, &target)
                 .await
                 .map_err(kept_aside)?;
-            let ran = first_replay(context, tool, &dev, to, Keep::SoonAfter)
+            // Who asks for everything anew does not mean to do so again at once.
+            let keep = match options.full {
+                true => Keep::SoonAfter,
+                false => Keep::Now,
+            };
+            let ran = first_replay(context, tool, &dev, to, keep)
                 .await
                 .map_err(kept_aside)?;
             server.end_reset()?;

@@ -103,11 +103,23 @@ fn a_reset_is_a_clone_where_that_is_the_same_as_a_replay() {
     project.file("devdb.toml", &toml);
     assert_eq!(psql("select count(*) from notes"), "2");
     assert_eq!(reset(&["--full"]), (0, 3));
+    // Its baseline is made behind it.
+    project.devdb(&["tidy"]).ok();
+    assert_eq!(reset(&[]), (3, 0));
 
-    // A role is the server's: no clone takes it away.
+    // A setting and a role are the server's: no clone takes them away. (A data directory that stands
+    // ready may.)
+    let long_way = || {
+        let (from_baseline, replayed) = reset(&[]);
+        assert_eq!(from_baseline + replayed, 3);
+    };
+    psql("alter system set work_mem = '5MB'");
+    long_way();
+    let by_hand = "select count(*) from pg_file_settings where name = 'work_mem'";
+    assert_eq!(psql(by_hand), "0");
     psql("create role made_by_hand");
     psql("create table in_the_old_server (id int)");
-    assert_eq!(reset(&[]), (0, 3));
+    long_way();
     assert_eq!(
         psql("select count(*) from pg_roles where rolname = 'made_by_hand'"),
         "0"

@@ -4,7 +4,9 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables, types};
+use super::{
+    Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables, types,
+};
 
 pub(in super::super) struct Columns;
 
