@@ -178,6 +178,7 @@ impl Rules for Constraints {
             if let [schema, name] = constraint.list("_references") {
                 let referenced = Id::new(Kind::Table, schema, name, "");
                 step.needs.push(carry::filled(&referenced));
+                step.needs.extend(tables::partitions_gone(cx, &referenced));
             }
         }
         if !new_table && !constraint.flag("not_valid") {

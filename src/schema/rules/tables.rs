@@ -325,6 +325,26 @@ pub(super) fn partitions_attached(cx: &Context, table: &Id) -> Vec<Id> {
     result
 }
 
+/// Stands for the ends of those partitions of a table that are dropped, of any depth: a foreign key
+/// to the table would hold on to each.
+pub(super) fn partitions_gone(cx: &Context, table: &Id) -> Vec<Id> {
+    let mut result = Vec::new();
+    let mut todo = vec![table.clone()];
+    while let Some(table) = todo.pop() {
+        if !cx.from.children.contains(&table) || !cx.stays(&table) {
+            continue;
+        }
+        let children = cx.dependents(&table).map(|(child, _)| child);
+        for child in children.filter(|o| o.id.kind() == Kind::Table && is_partition(o)) {
+            if cx.destroyed(&child.id) {
+                result.push(gone(&child.id));
+            }
+            todo.push(child.id.clone());
+        }
+    }
+    result
+}
+
 fn is_index(id: &Id) -> bool {
     id.kind() == Kind::Index
 }

@@ -1,7 +1,7 @@
 //! Views, materialized views, and what is said about their columns.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object};
+use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::Step;
 use super::super::text;
 use super::{Alter, Changed, Rules, columns};
@@ -119,14 +119,23 @@ impl Rules for MaterializedViews {
     }
 }
 
+fn view_of(schema: &Schema, column: &Object) -> Option<Id> {
+    let views = [Kind::View, Kind::MaterializedView].map(|kind| column.id.beside(kind, ""));
+    views.into_iter().find(|view| schema.contains(view))
+}
+
 impl Rules for ViewColumns {
     fn target(&self, column: &Object) -> String {
         format!("COLUMN {}", column.id.path())
     }
 
     fn maker(&self, cx: &Context, column: &Object) -> Option<Id> {
-        let views = [Kind::View, Kind::MaterializedView].map(|kind| column.id.beside(kind, ""));
-        views.into_iter().find(|view| cx.to.contains(view))
+        view_of(cx.to, column)
+    }
+
+    /// A column whose type goes cannot stay as it is, whatever the view is made of.
+    fn holder(&self, cx: &Context, column: &Object) -> Option<Id> {
+        view_of(cx.from, column)
     }
 
     /// The view's own statement makes it.
