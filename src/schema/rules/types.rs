@@ -270,6 +270,11 @@ fn is_kept_inside(cx: &Context, domain: &Id) -> bool {
         Kind::Range => is_kept(cx, &o.id),
         Kind::Domain if o.get("type").ends_with("[]") => is_kept(cx, &o.id),
         Kind::Domain => is_kept_inside(cx, &o.id),
+        // Of an array of it even the use is enough.
+        Kind::Function | Kind::Procedure => {
+            let array = format!("{}[]", domain.path());
+            o.get("definition").contains(&array)
+        }
         _ => false,
     })
 }
