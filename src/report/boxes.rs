@@ -82,6 +82,9 @@ impl TableBox {
         let title = graph.label(table);
         let schema = title.strip_suffix(&table.name).unwrap_or_default();
         let mut rows = columns(table, detail);
+        if !table.kind.is_empty() {
+            rows.insert(0, remark(&table.kind));
+        }
         if detail == Detail::Full || table.state != State::Same {
             rows.extend(parts(table));
         }

@@ -25,7 +25,7 @@ impl State {
     }
 }
 
-/// The tables of a schema, or of two beside each other.
+/// The tables of a schema, or of two beside each other; of views those that changed.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Graph {
     pub tables: Vec<Table>,
@@ -36,6 +36,8 @@ pub struct Graph {
 pub struct Table {
     pub schema: String,
     pub name: String,
+    /// In words, where it is no table: `view`.
+    pub kind: String,
     /// The name on the other side, where it is another one.
     pub name_before: Option<String>,
     pub state: State,
@@ -73,9 +75,22 @@ pub struct Part {
     pub state: State,
 }
 
-/// A foreign key.
+/// What a table has to do with another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// By a foreign key.
+    #[default]
+    Refers,
+    Inherits,
+    /// A view, what its query reads.
+    Reads,
+}
+
+/// A foreign key, or another way to need a table.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Link {
+    pub relation: Relation,
     /// The name of the constraint.
     pub name: String,
     /// The table that refers, by its place in [`Graph::tables`].

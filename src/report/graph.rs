@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::data::{Column, Graph};
+use super::data::{Column, Graph, Relation};
 
 /// A Mermaid `erDiagram`. Names keep every character; in the types and names of columns Mermaid
 /// allows few, so where one had to be replaced the true one stands in the comment behind.
@@ -22,6 +22,16 @@ pub fn mermaid(graph: &Graph) -> String {
         line(&mut text, format_args!("    }}"));
     }
     for link in &graph.links {
+        let word = match link.relation {
+            Relation::Refers => None,
+            Relation::Inherits => Some("inherits"),
+            Relation::Reads => Some("reads"),
+        };
+        if let Some(word) = word {
+            let (to, from) = (name(link.to), name(link.from));
+            line(&mut text, format_args!("    {to} ||..|| {from} : {word}"));
+            continue;
+        }
         let parent = if link.optional { "|o" } else { "||" };
         let child = if link.unique { "o|" } else { "o{" };
         line(
@@ -174,6 +184,14 @@ pub fn dot(graph: &Graph) -> String {
             Some(place) => format!("c{place}"),
             None => "head".into(),
         };
+        if link.relation != Relation::Refers {
+            let edge = format!("t{}:head:w -> t{}:head:e", link.from, link.to);
+            line(
+                &mut text,
+                format_args!("    {edge} [arrowtail=none, arrowhead=empty, style=dashed];"),
+            );
+            continue;
+        }
         line(
             &mut text,
             format_args!(

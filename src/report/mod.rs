@@ -25,7 +25,8 @@ mod sql;
 
 pub use annotations::{Case, Note, github, junit};
 pub use data::{
-    Change, Column, Graph, Group, Hazard, Link, Part, Property, Report, State, Step, Table,
+    Change, Column, Graph, Group, Hazard, Link, Part, Property, Relation, Report, State, Step,
+    Table,
 };
 pub use graph::{dot, mermaid};
 pub use html::html;

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::boxes::{Detail, TableBox};
-use super::data::{Graph, Link, State};
+use super::data::{Graph, Link, Relation, State};
 use super::layout::{self, Edge, Node};
 
 /// One way to look at the tables.
@@ -35,6 +35,7 @@ pub struct Line {
     pub path: String,
     pub feet: String,
     pub state: State,
+    pub relation: Relation,
     pub from: usize,
     pub to: usize,
     pub title: String,
@@ -196,18 +197,23 @@ fn line(graph: &Graph, link: &Link, route: &[(i32, i32)]) -> Line {
         path: rounded(&route),
         feet: feet(&route, link),
         state: link.state,
+        relation: link.relation,
         from: link.from,
         to: link.to,
-        title: format!(
-            "{} ({}) → {}{}",
-            label(link.from),
-            link.columns.join(", "),
-            label(link.to),
-            match link.name.is_empty() {
-                true => String::new(),
-                false => format!(": {}", link.name),
-            }
-        ),
+        title: match link.relation {
+            Relation::Inherits => format!("{} inherits {}", label(link.from), label(link.to)),
+            Relation::Reads => format!("{} reads {}", label(link.from), label(link.to)),
+            Relation::Refers => format!(
+                "{} ({}) → {}{}",
+                label(link.from),
+                link.columns.join(", "),
+                label(link.to),
+                match link.name.is_empty() {
+                    true => String::new(),
+                    false => format!(": {}", link.name),
+                }
+            ),
+        },
     }
 }
 
@@ -238,7 +244,8 @@ fn rounded(route: &[(i32, i32)]) -> String {
     path
 }
 
-/// The signs at the ends: many or at most one at the child, exactly or at most one at the parent.
+/// The signs at the ends: many or at most one at the child, exactly or at most one at the parent;
+/// where there is no foreign key, a triangle at what is inherited or read.
 fn feet(route: &[(i32, i32)], link: &Link) -> String {
     let [first, second, ..] = *route else {
         return String::new();
@@ -247,6 +254,10 @@ fn feet(route: &[(i32, i32)], link: &Link) -> String {
         return String::new();
     };
     let out = |from: (i32, i32), to: (i32, i32)| if to.0 < from.0 { -1 } else { 1 };
+    if link.relation != Relation::Refers {
+        let (d, (x, y)) = (out(last, before), last);
+        return format!("M{x} {y}L{} {}V{}Z", x + 10 * d, y - 5, y + 5);
+    }
     let (d, (x, y)) = (out(first, second), first);
     let circle = |x: i32, y: i32| format!("M{} {y}a3 3 0 1 0 6 0a3 3 0 1 0 -6 0", x - 3);
     let bar = |x: i32, y: i32| format!("M{x} {}V{}", y - 5, y + 5);

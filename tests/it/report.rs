@@ -20,6 +20,8 @@ create unique index on "end" (two) where two is not null;
 create table empty ();
 create table log (at date not null, who int references "end") partition by range (at);
 create table log_2024 partition of log for values from ('2024-01-01') to ('2025-01-01');
+create table fuller (more text) inherits (empty);
+create view seen as select id from "end";
 "#;
 
 #[tokio::test]
@@ -46,6 +48,9 @@ async fn a_graph_in_mermaid_keeps_strange_names_and_cardinalities() {
             bigint two FK
             integer parent FK
         }
+        "public.fuller" {
+            text more
+        }
         "public.log" {
             date at "not null"
             integer who FK
@@ -56,6 +61,7 @@ async fn a_graph_in_mermaid_keeps_strange_names_and_cardinalities() {
         "odd #quot;schema.Üser #37; {x} #92; #60;b#62;#38;" |o--o| "public.end" : "two"
         "odd #quot;schema.Üser #37; {x} #92; #60;b#62;#38;" ||--o{ "public.end" : "user"
         "public.end" |o--o{ "public.log" : "who"
+        "public.empty" ||..|| "public.fuller" : inherits
     "#);
 }
 
@@ -64,7 +70,9 @@ async fn a_graph_for_graphviz_shows_what_the_filter_leaves() {
     let project = Project::shared("dot", "");
     project.file("shop.sql", SHOP);
     let arguments = ["schema", "graph", "shop.sql", "--format", "dot"];
-    let filter = ["--filter", "public.*", "--filter", "!empty"];
+    let filter = [
+        "--filter", "public.*", "--filter", "!empty", "--filter", "!fuller",
+    ];
     let run = project.devdb(&[&arguments[..], &filter].concat()).ok();
     assert_snapshot!(run.stdout, @r##"
     digraph schema {
@@ -81,7 +89,7 @@ async fn a_graph_for_graphviz_shows_what_the_filter_leaves() {
         .devdb(&["schema", "graph", "shop.sql", "--json"])
         .ok();
     let links = run.json()["links"].as_array().unwrap().len();
-    assert_eq!(links, 6, "{}", run.show());
+    assert_eq!(links, 7, "{}", run.show());
 }
 
 const BEFORE: &str = "
@@ -104,6 +112,7 @@ comment on table tags is 'see </title><b>&amp;';
 create table quiet (id int primary key);
 create function total(o bigint) returns bigint language sql as $$ select o + 1 $$;
 create view recent as select id, body from notes;
+create table archived () inherits (notes);
 ";
 
 /// Elements that have no end.
@@ -181,6 +190,10 @@ async fn a_page_shows_every_change_and_needs_nothing_from_outside() {
         "class=\"box dropped\"",
         "class=\"box altered\"",
         "class=\"box same\"",
+        "class=\"line created inherits\"",
+        "archived inherits notes",
+        "class=\"line altered reads\"",
+        "recent reads notes",
         "see &lt;&#x2f;title&gt;&lt;b&gt;&amp;amp;",
     ] {
         assert!(html.contains(shown), "the page lacks {shown}");

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::report::{Column, Graph, Link, Part, State, Table};
+use crate::postgres::quote_ident;
+use crate::report::{Column, Graph, Link, Part, Relation, State, Table};
 use crate::schema::{Change, Id, Kind, Object, Rename, Schema, Value, What};
 
 /// Everything that stands on either side; where on both, as it shall be.
@@ -97,6 +98,8 @@ pub(super) fn tables(all: &All<'_>, renames: &[Rename], changes: &[Change]) -> T
     }
     result.add_columns(all, &states);
     result.add_links(all, &states);
+    result.add_parents(all, &states);
+    result.add_views(all, &states);
     result.add_parts(all, changes);
     result.add_renames(all, renames);
     result
@@ -192,6 +195,7 @@ impl Tables {
             let not_null = |name: &String| column(name).is_some_and(|c| c.flag("not_null"));
             let within = |set: &BTreeSet<String>| set.iter().all(|name| columns.contains(name));
             self.graph.links.push(Link {
+                relation: Relation::Refers,
                 name: key.id.part().to_owned(),
                 from,
                 columns: columns.to_vec(),
@@ -201,6 +205,99 @@ impl Tables {
                 state: states.get(&key.id).map_or(State::Same, |what| state(what)),
             });
         }
+    }
+
+    /// Inheritance. A partition is where its table is.
+    fn add_parents(&mut self, all: &All<'_>, states: &BTreeMap<&Id, &What>) {
+        let is_child =
+            |o: &&&Object| o.id.kind() == Kind::Table && o.text("partition_bound").is_none();
+        for table in all.values().filter(is_child) {
+            for (at, pair) in table.list("_parents").chunks_exact(2).enumerate() {
+                let parent = Id::new(Kind::Table, &pair[0], &pair[1], "");
+                let state = match states.get(&table.id) {
+                    Some(What::Altered { properties }) => {
+                        let path = table.list("inherits").get(at);
+                        let before = properties.iter().find(|p| p.name == "inherits");
+                        let is_new = before.is_some_and(|property| {
+                            let before = property.from.as_ref().map(Value::to_string);
+                            let had = |path: &String| {
+                                before.as_ref().is_some_and(|b| b.contains(path.as_str()))
+                            };
+                            !path.is_some_and(had)
+                        });
+                        match is_new {
+                            true => State::Created,
+                            false => State::Same,
+                        }
+                    }
+                    what => what.map_or(State::Same, |what| state(what)),
+                };
+                self.link(Relation::Inherits, &table.id, &parent, state);
+            }
+        }
+    }
+
+    /// The views that changed, and what they read, other views included.
+    fn add_views(&mut self, all: &All<'_>, states: &BTreeMap<&Id, &What>) {
+        let is_view = |kind| matches!(kind, Kind::View | Kind::MaterializedView);
+        let views = || all.values().filter(|o| is_view(o.id.kind()));
+        let reads = |view: &Object| -> BTreeSet<Id> {
+            view.needs.iter().map(|n| whole(&n.id, all)).collect()
+        };
+        let changed = || views().filter(|view| states.contains_key(&view.id));
+        let read: BTreeSet<Id> = changed().flat_map(|view| reads(view)).collect();
+        let shown = |view: &&&Object| states.contains_key(&view.id) || read.contains(&view.id);
+        for view in views().filter(shown) {
+            // Only their order is the view's to tell.
+            let order = view.list("_columns");
+            let place = |column: &Object| {
+                let name = column.id.part();
+                let names = [format!("{name} "), format!("{} ", quote_ident(name))];
+                let is_it = |text: &String| names.iter().any(|name| text.starts_with(name));
+                order.iter().position(is_it)
+            };
+            let of_view =
+                |o: &&&Object| o.id.kind() == Kind::ViewColumn && whole(&o.id, all) == view.id;
+            let mut columns: Vec<&&Object> = all.values().filter(of_view).collect();
+            columns.sort_by_key(|column| place(column));
+            let columns = columns.into_iter().map(|column| Column {
+                name: column.id.part().to_owned(),
+                data_type: column.get("_type").to_owned(),
+                // Nothing says whether it may be null.
+                not_null: true,
+                state: states
+                    .get(&column.id)
+                    .map_or(State::Same, |what| state(what)),
+                ..Column::default()
+            });
+            self.places.insert(view.id.clone(), self.graph.tables.len());
+            self.graph.tables.push(Table {
+                schema: view.id.schema().to_owned(),
+                name: view.id.name().to_owned(),
+                kind: view.id.kind().name().to_owned(),
+                state: states.get(&view.id).map_or(State::Same, |what| state(what)),
+                columns: columns.collect(),
+                ..Table::default()
+            });
+        }
+        for view in changed() {
+            for other in reads(view).iter().filter(|other| **other != view.id) {
+                self.link(Relation::Reads, &view.id, other, state(states[&view.id]));
+            }
+        }
+    }
+
+    fn link(&mut self, relation: Relation, from: &Id, to: &Id, state: State) {
+        let (Some(&from), Some(&to)) = (self.places.get(from), self.places.get(to)) else {
+            return;
+        };
+        self.graph.links.push(Link {
+            relation,
+            from,
+            to,
+            state,
+            ..Link::default()
+        });
     }
 
     /// What else changed about a table, and that a table is not the same where only a part is not.
@@ -223,7 +320,9 @@ impl Tables {
             let (kind, name) = match (&change.what, object.kind()) {
                 (_, Kind::Table) if !is_own => ("partition", object.name().to_owned()),
                 _ if !is_own => continue,
-                (_, Kind::Column | Kind::Default) => continue,
+                (_, Kind::Column | Kind::Default | Kind::ViewColumn) => continue,
+                // What its query is now is no part of it.
+                (_, Kind::View | Kind::MaterializedView) => continue,
                 (_, Kind::Constraint) if is_link => continue,
                 (What::Altered { properties }, Kind::Table) => {
                     let names = properties.iter().map(|p| p.name.replace('_', " "));
