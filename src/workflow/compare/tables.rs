@@ -256,8 +256,10 @@ impl Tables {
                 let is_it = |text: &String| names.iter().any(|name| text.starts_with(name));
                 order.iter().position(is_it)
             };
-            let of_view =
-                |o: &&&Object| o.id.kind() == Kind::ViewColumn && whole(&o.id, all) == view.id;
+            let name = (view.id.schema(), view.id.name());
+            let of_view = |o: &&&Object| {
+                o.id.kind() == Kind::ViewColumn && (o.id.schema(), o.id.name()) == name
+            };
             let mut columns: Vec<&&Object> = all.values().filter(of_view).collect();
             columns.sort_by_key(|column| place(column));
             let columns = columns.into_iter().map(|column| Column {
