@@ -11,9 +11,10 @@ use super::model::{Id, Kind, Object};
 use super::plan::{Action, Hazard, HazardKind, Lock, LockMode, Step};
 
 /// Says of every step what it locks, and adds to what it rewrites the tables below. What the plan
-/// itself has made is nobody else's yet, and not spoken of.
+/// itself has made is nobody else's yet, and not spoken of; nor is what it has dropped.
 pub(super) fn claim(cx: &Context, steps: &mut [Step]) {
     let mut made: HashSet<Id> = HashSet::new();
+    let mut gone: HashSet<Id> = HashSet::new();
     for step in &mut *steps {
         let mut locks = std::mem::take(&mut step.locks);
         locks.extend(of(cx, step, &made));
@@ -28,7 +29,7 @@ pub(super) fn claim(cx: &Context, steps: &mut [Step]) {
             let below = |table| below(cx, table, deep);
             step.rewrites.extend(rewrites.iter().flat_map(below));
         }
-        let stood = |on: &Id| cx.from.contains(on) && !made.contains(on);
+        let stood = |on: &Id| cx.from.contains(on) && !made.contains(on) && !gone.contains(on);
         // What is partitioned has no rows of its own.
         step.rewrites.retain(|table| {
             stood(table) && either(cx, table).is_none_or(|t| t.get("form") != "partitioned")
@@ -41,6 +42,7 @@ pub(super) fn claim(cx: &Context, steps: &mut [Step]) {
         locks.dedup_by(|b, a| a.on == b.on);
         step.locks = locks;
         made.extend(step.makes.iter().cloned());
+        gone.extend(step.destroys.iter().cloned());
     }
     tell(steps);
 }
