@@ -98,6 +98,8 @@ create table users (id bigint primary key, email text not null, legacy text, sco
 create table notes (id bigint primary key, author bigint references users, body text);
 create table old_stuff (id int primary key, what text default '<script>alert(1)</script>');
 create table quiet (id int primary key);
+create table quiets (id int primary key);
+create table heir (id int) inherits (quiets);
 create function total(o bigint) returns bigint language sql as $$ select o $$;
 create view recent as select id from notes;
 ";
@@ -110,6 +112,8 @@ create index notes_author on notes (author);
 create table tags (note bigint references notes, tag text not null, primary key (note, tag));
 comment on table tags is 'see </title><b>&amp;';
 create table quiet (id int primary key);
+create table quiets (id int primary key);
+create table heir (id int) inherits (quiets, quiet);
 create function total(o bigint) returns bigint language sql as $$ select o + 1 $$;
 create view recent as select id, body from notes;
 create table archived () inherits (notes);
@@ -192,12 +196,17 @@ async fn a_page_shows_every_change_and_needs_nothing_from_outside() {
         "class=\"box same\"",
         "class=\"line created inherits\"",
         "archived inherits notes",
+        "class=\"line same inherits\"",
+        "heir inherits quiets",
         "class=\"line altered reads\"",
         "recent reads notes",
         "see &lt;&#x2f;title&gt;&lt;b&gt;&amp;amp;",
     ] {
         assert!(html.contains(shown), "the page lacks {shown}");
     }
+    // `archived` and `heir` each take a parent; the one that `heir` had stays.
+    let new = html.matches("class=\"line created inherits\"").count();
+    assert_eq!(new, 2, "new lines to parents");
     let steps = project
         .devdb(&["diff", "a.sql", "b.sql", "--json"])
         .ok()

@@ -217,17 +217,14 @@ impl Tables {
                 let state = match states.get(&table.id) {
                     Some(What::Altered { properties }) => {
                         let path = table.list("inherits").get(at);
-                        let before = properties.iter().find(|p| p.name == "inherits");
-                        let is_new = before.is_some_and(|property| {
-                            let before = property.from.as_ref().map(Value::to_string);
-                            let had = |path: &String| {
-                                before.as_ref().is_some_and(|b| b.contains(path.as_str()))
-                            };
-                            !path.is_some_and(had)
-                        });
-                        match is_new {
-                            true => State::Created,
-                            false => State::Same,
+                        let changed = properties.iter().find(|p| p.name == "inherits");
+                        let had = |from: &Option<Value>| match (from, path) {
+                            (Some(Value::List(list)), Some(path)) => list.contains(path),
+                            _ => false,
+                        };
+                        match changed.is_none_or(|property| had(&property.from)) {
+                            true => State::Same,
+                            false => State::Created,
                         }
                     }
                     what => what.map_or(State::Same, |what| state(what)),
