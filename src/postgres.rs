@@ -21,6 +21,11 @@ pub use sqlx::PgPool;
 pub use sqlx::Row;
 pub use sqlx::postgres::PgRow;
 
+/// `deadlock_detected`.
+const DEADLOCK: &str = "40P01";
+/// In how many of them a transaction gives way before it gives up.
+const DEADLOCKS: u32 = 5;
+
 /// An open session. Dropping it without [`Connection::close`] just cuts the socket.
 #[derive(Debug)]
 pub struct Connection {
@@ -118,6 +123,23 @@ impl Connection {
             .await
             .map(|_| ())
             .map_err(error_from)
+    }
+
+    /// Runs statements that the simple protocol makes one transaction of: all of them or none.
+    /// Where the server has this session give way in a deadlock they run again: whole sessions on
+    /// other databases can be in the way, as both `DROP` and `CREATE SUBSCRIPTION` lock a catalog
+    /// that the server has once.
+    ///
+    /// # Errors
+    /// `Postgres`, with SQLSTATE and position; `40P01` after five deadlocks.
+    pub async fn execute_transaction(&mut self, sql: &str) -> Result<()> {
+        for _ in 1..DEADLOCKS {
+            match self.execute(sql).await {
+                Err(error) if error.sqlstate() == Some(DEADLOCK) => {}
+                done => return done,
+            }
+        }
+        self.execute(sql).await
     }
 
     /// Runs one query and gives all rows; parameters are text (`$1` … cast in the SQL).

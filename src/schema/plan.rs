@@ -269,6 +269,14 @@ pub struct Transaction {
     pub transactional: bool,
 }
 
+impl Transaction {
+    /// All statements, to be sent as one.
+    pub fn to_sql(&self) -> String {
+        let statements = self.statements.iter();
+        statements.map(|sql| format!("{sql};\n")).collect()
+    }
+}
+
 /// What turns one schema into another.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {

@@ -176,8 +176,8 @@ impl Worker {
             return Err(format!("the plan is not the same twice:\n{sql}"));
         }
         for transaction in plan.transactions() {
-            let statements = transaction.statements.join(";\n");
-            if let Err(error) = session.execute(&statements).await {
+            let statements = transaction.to_sql();
+            if let Err(error) = session.execute_transaction(&statements).await {
                 let detail = error.detail_text().unwrap_or_default();
                 return Err(format!("{error}\n{detail}\n{sql}"));
             }

@@ -272,8 +272,8 @@ impl Worker {
         keeps_what_stays(from, to, &plan)?;
         let before = contents(session, from, to).await;
         for transaction in plan.transactions() {
-            let statements = transaction.statements.join(";\n");
-            if let Err(error) = session.execute(&statements).await {
+            let statements = transaction.to_sql();
+            if let Err(error) = session.execute_transaction(&statements).await {
                 return Err(refusal(&error, &plan, &statements));
             }
         }

@@ -52,8 +52,8 @@ async fn roles_of_another_server_are_made_by_name() {
     assert!(!plan.to_sql().contains("secret"));
 
     for transaction in plan.transactions() {
-        let sql = transaction.statements.join(";\n");
-        session.execute(&sql).await.unwrap();
+        let sql = transaction.to_sql();
+        session.execute_transaction(&sql).await.unwrap();
     }
     let after = schema::read(&mut session).await.unwrap();
     let again = schema::plan(&after, &to).to_sql();

@@ -19,9 +19,9 @@ async fn go(name: &str, a: &str, rows: &str, b: &str) -> (TestDatabase, Connecti
     other.close().await;
     let plan = schema::plan(&from, &to);
     for transaction in plan.transactions() {
-        let sql = transaction.statements.join(";\n");
+        let sql = transaction.to_sql();
         session
-            .execute(&sql)
+            .execute_transaction(&sql)
             .await
             .unwrap_or_else(|e| panic!("{e}\n{sql}"));
     }
@@ -327,8 +327,8 @@ async fn an_online_plan_lets_others_write() {
     let plan = schema::plan(&from, &to).online(&from, &to);
     insta::assert_snapshot!(outline(&plan));
     for transaction in plan.transactions() {
-        let sql = transaction.statements.join(";\n");
-        session.execute(&sql).await.unwrap();
+        let sql = transaction.to_sql();
+        session.execute_transaction(&sql).await.unwrap();
     }
     let after = schema::read(&mut session).await.unwrap();
     assert_eq!(schema::plan(&after, &to).to_sql(), "");
@@ -342,4 +342,47 @@ async fn an_online_plan_lets_others_write() {
         let weak = |lock: &schema::Lock| lock.mode == schema::LockMode::ShareUpdateExclusive;
         assert!(step.locks.iter().all(weak), "{}", step.sql);
     }
+}
+
+/// Waits until another session of the database waits for a lock.
+async fn wait_for_waiting(session: &mut Connection, count: usize) {
+    let sql = "select 1 from pg_locks l join pg_stat_activity a using (pid) \
+               where not l.granted and a.datname = current_database()";
+    while session.fetch(sql, &[]).await.unwrap().len() != count {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_gives_way_in_a_deadlock_runs_again() {
+    let database = TestDatabase::new("deadlock").await;
+    let mut gate = database.connect().await;
+    let tables = "create table a (id int); create table b (id int)";
+    gate.execute(tables).await.unwrap();
+    gate.execute("select pg_advisory_lock(1)").await.unwrap();
+
+    let mut giving_way = database.connect().await;
+    let mut other = database.connect().await;
+    for (session, patience) in [(&mut giving_way, "1ms"), (&mut other, "1h")] {
+        let sql = format!("set deadlock_timeout = '{patience}'");
+        session.execute(&sql).await.unwrap();
+    }
+    other.execute("begin; lock table b").await.unwrap();
+    let plan = tokio::spawn(async move {
+        let sql =
+            "alter table a add x int; select pg_advisory_xact_lock(1); alter table b add x int";
+        giving_way.execute_transaction(sql).await
+    });
+    wait_for_waiting(&mut gate, 1).await;
+    let circle = tokio::spawn(async move {
+        other.execute("lock table a").await.unwrap();
+        other.execute("commit").await.unwrap();
+    });
+    wait_for_waiting(&mut gate, 2).await;
+    // Now each waits for the other, and the patient one does not give way.
+    gate.execute("select pg_advisory_unlock(1)").await.unwrap();
+    circle.await.unwrap();
+    plan.await.unwrap().unwrap();
+    let columns = "select (select x from a) is null and (select x from b) is null";
+    assert_eq!(rows(&mut gate, columns).await, "(t)");
 }

@@ -295,12 +295,12 @@ pub async fn run_one(
     transaction: &Transaction,
     what: &str,
 ) -> Result<()> {
-    let mut sql = String::new();
-    for statement in &transaction.statements {
-        sql.push_str(statement);
-        sql.push_str(";\n");
-    }
-    connection.execute(&sql).await.map_err(|e| {
+    let sql = transaction.to_sql();
+    let done = match transaction.transactional {
+        true => connection.execute_transaction(&sql).await,
+        false => connection.execute(&sql).await,
+    };
+    done.map_err(|e| {
         e.with_kind(ErrorKind::Unproved)
             .context(format_args!("{what} does not apply on a clone"))
     })
