@@ -102,6 +102,11 @@ impl<'a> Context<'a> {
                         self.rebuild(&dependent.id, todo);
                     }
                 }
+                for keeper in rules::of(id.kind()).keepers(self, old, new) {
+                    if let Some(keeper) = self.from.get(&keeper) {
+                        self.lose(keeper, id, todo);
+                    }
+                }
             }
             Some(Fate::Create) => {
                 let whole = self.to.get(id);

@@ -49,6 +49,27 @@ fn hazards(plan: &Plan, kind: HazardKind) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn rows_kept_in_columns_elsewhere_follow_their_table() {
+    let a = "create type mood as enum ('sad', 'ok', 'glad'); \
+             create table person (id integer, feels mood, old text); \
+             create table diary (day integer, who person, others person[]); \
+             create table page (diary diary)";
+    let b = "create type mood as enum ('glad', 'ok'); \
+             create table person (id bigint, feels mood, new integer); \
+             create table diary (day integer, who person, others person[]); \
+             create table page (diary diary)";
+    let filled = "insert into diary values \
+                  (1, row(1, 'ok', 'x'), array[row(2, 'glad', 'a, \"b\"'), null]::person[]), (2, null, '{}'); \
+                  insert into page select d from diary d";
+    let (_keep, mut session, _) = go("rows_elsewhere", a, filled, b).await;
+    let kept = r#"(1,"(1,ok,)","{""(2,glad,)"",NULL}") (2,,{})"#;
+    let plain = "select * from diary order by day";
+    assert_eq!(rows(&mut session, plain).await, kept);
+    let inside = "select (diary).* from page order by 1";
+    assert_eq!(rows(&mut session, inside).await, kept);
+}
+
+#[tokio::test]
 async fn an_enum_made_anew_keeps_its_rows() {
     let (_database, mut session, plan) = go(
         "enum_rows",

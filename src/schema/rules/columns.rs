@@ -5,7 +5,8 @@ use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
 use super::{
-    Alter, Changed, Loss, Rules, alter_only, alter_table, retype, sequences, tables, types,
+    Alter, Changed, Loss, Rules, alter_only, alter_table, retype, row_types, sequences, tables,
+    types,
 };
 
 pub(in super::super) struct Columns;
@@ -218,7 +219,7 @@ fn is_elsewhere(id: &Id, column: &Id) -> bool {
 }
 
 /// Stands for a column's being gone.
-fn gone(column: &Id) -> Id {
+pub(super) fn gone(column: &Id) -> Id {
     column.beside(Kind::Column, &format!("{}\u{1}gone", column.part()))
 }
 
@@ -252,7 +253,8 @@ impl Rules for Columns {
         let mut step = Step::create(&column.id, sql)
             .needing(tables::unlinked_children(cx, &table))
             .needing(children.filter(stays).map(|child| child.id.clone()))
-            .needing(new_before(cx, column));
+            .needing(new_before(cx, column))
+            .needing(row_types::settled(cx, column));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
             || (column.text("identity").is_some() && !later)
@@ -395,7 +397,8 @@ impl Rules for Columns {
             sequences::alter_identity(cx, from, to, &mut steps);
         }
         let retyped = cx.lost(&to.id).any(|lost| cx.is_remade(lost));
-        let new_type = changed.any(&["type", "collation"]) || retyped;
+        let waits = row_types::lets_go(cx, &to.id);
+        let new_type = changed.any(&["type", "collation"]) || retyped || waits;
         if new_type && !inherited {
             if from.flag("_in_key") {
                 return Alter::RebuildWhole(table);
@@ -404,18 +407,29 @@ impl Rules for Columns {
             if is.is_some() && retype::using(cx, from, to, retyped).is_some() {
                 return Alter::Rebuild;
             }
-            let mut step = retype::step(cx, from, to, retyped);
-            step.alters = followers(cx, &to.id);
+            let mut new = match waits {
+                true => row_types::steps(cx, to),
+                false => vec![retype::step(cx, from, to, retyped)],
+            };
+            let followers = followers(cx, &to.id);
             // What a parent still has a child cannot make another.
             let parents = from.needs.iter().map(|need| &need.id);
             let parents = parents.filter(|id| is_elsewhere(id, &to.id) && cx.destroyed(id));
-            step.needs.extend(parents.map(gone));
+            let parents = parents.map(gone);
             let dependents = cx.dependents(&to.id).map(|(dependent, _)| dependent);
             let free = dependents.filter(|dependent| lets_go(cx, dependent));
-            step.needs
-                .extend(free.map(|dependent| dependent.id.clone()));
-            step.needs.extend(retype::kept_toast(cx, &table));
-            steps.push(step);
+            let free = free.map(|dependent| dependent.id.clone());
+            let rows = row_types::free(cx, followers.iter().chain([&to.id]));
+            let first = &mut new[0].needs;
+            first.extend(parents.chain(free).chain(rows));
+            first.extend(retype::kept_toast(cx, &table));
+            if let Some(last) = new.last_mut() {
+                last.needs.extend(row_types::settled(cx, to));
+            }
+            for step in &mut new {
+                step.alters.clone_from(&followers);
+            }
+            steps.extend(new);
         }
         if was.is_some() && is.is_some() && changed.has("expression") {
             let sql = alter(&format!("SET EXPRESSION AS ({})", to.get("expression")));
@@ -457,11 +471,16 @@ impl Rules for Columns {
         }
     }
 
+    fn keepers(&self, cx: &Context, from: &Object, to: &Object) -> Vec<Id> {
+        let table = table_id(&to.id);
+        match is_retyped(cx, from, to) && cx.stays(&table) {
+            true => row_types::keepers(cx, &table).into_iter().collect(),
+            false => Vec::new(),
+        }
+    }
+
     fn disturbs(&self, cx: &Context, from: &Object, to: &Object, dependent: &Object) -> bool {
-        let retyped = from.text("type") != to.text("type")
-            || from.text("collation") != to.text("collation")
-            || cx.lost(&to.id).any(|lost| cx.is_remade(lost));
-        if !retyped {
+        if !is_retyped(cx, from, to) {
             return false;
         }
         match dependent.id.kind() {
@@ -478,6 +497,8 @@ impl Rules for Columns {
                     && !is_elsewhere(&dependent.id, &to.id)
                     && !lets_go(cx, dependent)
             }
+            // While it is text, nothing of it can be told apart.
+            _ if row_types::lets_go(cx, &to.id) => true,
             Kind::Default => !retype::default_survives(from, to),
             // Made anew by Postgres, without their target.
             Kind::Statistics => dependent.text("target").is_some(),
@@ -487,6 +508,14 @@ impl Rules for Columns {
             _ => false,
         }
     }
+}
+
+/// Whether it gets another type, if only for a time.
+pub(super) fn is_retyped(cx: &Context, from: &Object, to: &Object) -> bool {
+    from.text("type") != to.text("type")
+        || from.text("collation") != to.text("collation")
+        || cx.lost(&to.id).any(|lost| cx.is_remade(lost))
+        || row_types::lets_go(cx, &to.id)
 }
 
 /// What gets a new type together with this column or attribute: the columns of children and of

@@ -19,6 +19,7 @@ mod relations;
 mod retype;
 mod roles;
 mod routines;
+mod row_types;
 mod search;
 mod sequences;
 mod subscriptions;
@@ -141,6 +142,11 @@ pub(super) trait Rules: Sync {
     /// Whether a dependent must be out of the way while the object is altered.
     fn disturbs(&self, _cx: &Context, _from: &Object, _to: &Object, _dependent: &Object) -> bool {
         false
+    }
+
+    /// The objects that keep values of it and must let go of them while it is altered.
+    fn keepers(&self, _cx: &Context, _from: &Object, _to: &Object) -> Vec<Id> {
+        Vec::new()
     }
 
     /// The object whose making makes this one too, directly.

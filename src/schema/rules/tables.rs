@@ -5,7 +5,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object, Schema};
 use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, carry, columns, constraints};
+use super::{Alter, Changed, Loss, Rules, carry, columns, constraints, row_types};
 
 pub(in super::super) struct Tables;
 
@@ -73,7 +73,9 @@ impl Rules for Tables {
             ));
         }
         sql.push_str(&storage_clauses(table));
-        let mut step = Step::create(&table.id, sql);
+        let columns = cx.to.parts(&table.id, Kind::Column);
+        let settled = columns.flat_map(|column| row_types::settled(cx, column));
+        let mut step = Step::create(&table.id, sql).needing(settled);
         if !apart {
             // A computed column may need one that it inherits.
             for (_, parent) in parents(table) {
