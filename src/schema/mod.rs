@@ -6,7 +6,7 @@
 //! model     Schema = objects by id
 //! diff      Schema × Schema → changes, knows no kind
 //! rules/    one file for each kind: what to do about a change
-//! expand    what must happen because of it: dependents dropped and made again, parts that go unasked
+//! expand/   what must happen because of it: dependents dropped and made again, parts that go unasked
 //! order     one stable topological sort; circles are broken by splitting steps
 //! render    steps → SQL with transaction boundaries
 //! ```

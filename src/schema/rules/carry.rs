@@ -5,7 +5,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{Action, HazardKind, LockMode, Step};
 use super::super::text;
-use super::{retype, tables};
+use super::{links, retype, tables};
 
 /// Whether the table is made anew and its rows are carried over.
 pub(super) fn is_carried(cx: &Context, table: &Id) -> bool {
@@ -92,7 +92,7 @@ pub(super) fn keep(cx: &Context, table: &Id) -> [Step; 2] {
     );
     let mut step = Step::alter(table, sql)
         .needing([locked(table)])
-        .needing(tables::unlinked_children(cx, table))
+        .needing(links::unlinked_children(cx, table))
         .releasing([table.clone()]);
     step.action = Action::Drop;
     step.makes.push(kept(table));
@@ -137,7 +137,7 @@ pub(super) fn fill(cx: &Context, table: &Id) -> Vec<Step> {
     );
     let insert = Step::detail(table, sql)
         .needing([kept(table)])
-        .needing(tables::partitions_attached(cx, table))
+        .needing(links::partitions_attached(cx, table))
         .rewriting(table)
         .hazard(
             HazardKind::DependsOnRows,

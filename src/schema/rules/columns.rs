@@ -1,17 +1,17 @@
 //! Columns of tables.
 
 use super::super::expand::Context;
-use super::super::model::{Id, Kind, Object, Schema};
+use super::super::model::{Id, Kind, Object};
 use super::super::plan::{Action, HazardKind, Step};
 use super::super::text;
 use super::{
-    Alter, Changed, Loss, Rules, alter_only, alter_table, retype, row_types, sequences, tables,
-    types,
+    Alter, Changed, Loss, Rules, alter_only, alter_table, domains, inherited, links, not_null,
+    retype, row_types, sequences,
 };
 
 pub(in super::super) struct Columns;
 
-fn table_id(part: &Id) -> Id {
+pub(super) fn table_id(part: &Id) -> Id {
     part.beside(Kind::Table, "")
 }
 
@@ -39,7 +39,7 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
         sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) {how}"));
     }
     if column.flag("not_null") && !column.flag("not_null_not_valid") {
-        sql.push_str(&not_null(cx, column));
+        sql.push_str(&not_null::not_null(cx, column));
     }
     if let Some(identity) = column.text("identity") {
         sql.push_str(&format!(
@@ -50,139 +50,14 @@ pub(super) fn attributes(cx: &Context, column: &Object) -> String {
     sql
 }
 
-fn not_null(cx: &Context, column: &Object) -> String {
-    let name = not_null_name(cx, column)
-        .map(|name| format!(" CONSTRAINT {}", text::ident(name)))
-        .unwrap_or_default();
-    let inherit = if column.flag("not_null_no_inherit") {
-        " NO INHERIT"
-    } else {
-        ""
-    };
-    format!("{name} NOT NULL{inherit}")
-}
-
-/// The name of a NOT NULL, where it has one and is not sure to get it by itself: a child keeps its
-/// parent's name, which the parent would then no longer find free.
-fn not_null_name<'a>(cx: &Context, column: &'a Object) -> Option<&'a str> {
-    let table = table_id(&column.id);
-    let related = [cx.from, cx.to].iter().any(|schema| {
-        schema.children.contains(&table)
-            || schema
-                .get(&table)
-                .is_some_and(|t| !t.list("_parents").is_empty())
-    });
-    let name = if related {
-        "_not_null_name"
-    } else {
-        "not_null_name"
-    };
-    column.text(name).filter(|_| cx.from.version >= 180_000)
-}
-
-fn default_of(column: &Id) -> Id {
+pub(super) fn default_of(column: &Id) -> Id {
     column.beside(Kind::Default, column.part())
-}
-
-/// Whether the statement that makes its table names it.
-pub(super) fn is_named(cx: &Context, table: &Object, column: &Object) -> bool {
-    tables::is_partition(table)
-        || tables::is_linked_later(cx, table)
-        || table.text("of_type").is_some()
-        || column.flag("_local")
-        || column.text("expression").is_some()
-            && parents(cx, column).any(|p| p.text("expression") != column.text("expression"))
-}
-
-/// Whether it is made without a word of its own: by INHERITS, by its parent's statement, or by
-/// the one of its table's type.
-fn is_unsaid(cx: &Context, column: &Object) -> bool {
-    match Columns.maker(cx, column) {
-        Some(maker) if maker.kind() == Kind::Table => {
-            cx.to.get(&maker).is_some_and(|t| !is_named(cx, t, column))
-        }
-        Some(_) => true,
-        None => false,
-    }
-}
-
-/// The columns of other tables that it comes from.
-fn parents<'a>(cx: &Context<'a>, column: &'a Object) -> impl Iterator<Item = &'a Object> {
-    let needs = column.needs.iter().map(|need| &need.id);
-    let to = cx.to;
-    needs
-        .filter(|id| is_elsewhere(id, &column.id))
-        .filter_map(|id| to.get(id))
-}
-
-/// Whether its default comes with it: named in the same statement, or taken over from the one
-/// that its parent has then.
-pub(super) fn brings_default(cx: &Context, column: &Object, default: &Object) -> bool {
-    let table = table_id(&column.id);
-    if !is_unsaid(cx, column) {
-        return true;
-    }
-    cx.created(&table)
-        && parents(cx, column).any(|parent| {
-            let id = default_of(&parent.id);
-            let same = |o: &Object| o.text("definition") == default.text("definition");
-            let stays = cx.stays(&id) && cx.from.get(&id).is_some_and(same);
-            let comes = |wanted: &Object| {
-                cx.created(&table_id(&parent.id))
-                    && !cx.is_apart(&id)
-                    && brings_default(cx, parent, wanted)
-            };
-            let wanted = cx.to.get(&id).filter(|wanted| same(wanted));
-            wanted.is_some_and(|wanted| stays || comes(wanted))
-        })
 }
 
 fn inline_default<'a>(cx: &Context<'a>, column: &Object) -> Option<&'a Object> {
     let id = default_of(&column.id);
     let default = cx.to.get(&id)?;
     (cx.created(&id) && !cx.is_apart(&id)).then_some(default)
-}
-
-/// The part of a parent table, or the attribute of a table's type, whose statements carry over to
-/// this part: the link stands before and after.
-pub(super) fn from_parent(cx: &Context, object: &Object) -> Option<Id> {
-    let table = table_id(&object.id);
-    if !cx.stays(&table) {
-        return None;
-    }
-    let links = |schema: &Schema, whole: &Id| {
-        schema.get(&table).is_some_and(|t| {
-            let mut parents = t.list("_parents").chunks_exact(2);
-            t.list("_of_type") == [whole.schema(), whole.name()]
-                || parents.any(|p| p[0] == whole.schema() && p[1] == whole.name())
-        })
-    };
-    let own = (object.id.schema(), object.id.name());
-    object
-        .needs
-        .iter()
-        .map(|need| &need.id)
-        .find(|id| {
-            (id.kind() == object.id.kind() || id.kind() == Kind::Attribute)
-                && id.part() == object.id.part()
-                && (id.kind() == Kind::Attribute || (id.schema(), id.name()) != own)
-                && links(cx.from, id)
-                && links(cx.to, id)
-                && !tables::leaves(cx, &table, &table_id(id))
-                && !(id.kind() == Kind::Attribute && tables::leaves_type(cx, &table))
-        })
-        .cloned()
-}
-
-/// Whether a child, or a child of one, keeps the column that it has from this one, which goes.
-fn is_kept_below(cx: &Context, column: &Id) -> bool {
-    cx.dependents(column).any(|(o, _)| {
-        let table = table_id(&o.id);
-        o.id.kind() == Kind::Column
-            && table != table_id(column)
-            && (cx.stays(&o.id) || is_kept_below(cx, &o.id))
-            && !tables::leaves(cx, &table, &table_id(column))
-    })
 }
 
 /// The new column before this one: they come in the order in which they shall stand. A computed one
@@ -199,12 +74,6 @@ fn new_before(cx: &Context, column: &Object) -> Option<Id> {
         .map(|o| o.id.clone())
 }
 
-/// Whether tables inherit from a plain one while columns are added to it.
-fn has_children(cx: &Context, table: &Id) -> bool {
-    let plain = cx.to.get(table).is_some_and(|t| t.get("form") == "plain");
-    plain && cx.from.children.contains(table)
-}
-
 /// Whether a computed column stays as a plain one: its expression goes in place.
 fn lets_go(cx: &Context, column: &Object) -> bool {
     let to = cx.to.get(&column.id);
@@ -214,7 +83,7 @@ fn lets_go(cx: &Context, column: &Object) -> bool {
 }
 
 /// Whether it is a column of another table.
-fn is_elsewhere(id: &Id, column: &Id) -> bool {
+pub(super) fn is_elsewhere(id: &Id, column: &Id) -> bool {
     id.kind() == Kind::Column && table_id(id) != table_id(column)
 }
 
@@ -236,7 +105,7 @@ impl Rules for Columns {
         if cx.created(&table) {
             return Some(table);
         }
-        from_parent(cx, column).filter(|parent| {
+        inherited::from_parent(cx, column).filter(|parent| {
             cx.created(parent) && (!column.flag("_local") || parent.kind() == Kind::Attribute)
         })
     }
@@ -245,13 +114,13 @@ impl Rules for Columns {
         let table = table_id(&column.id);
         // Postgres adds no identity column to a table and its children at once.
         let plain = column.with("identity", None);
-        let later = column.text("identity").is_some() && has_children(cx, &table);
+        let later = column.text("identity").is_some() && inherited::has_children(cx, &table);
         let clause = clause(cx, if later { &plain } else { column });
         let sql = format!("{} ADD COLUMN {clause}", alter_table(cx, &column.id));
         let children = cx.wanted_dependents(&column.id);
         let stays = |o: &&Object| is_elsewhere(&o.id, &column.id) && cx.stays(&o.id);
         let mut step = Step::create(&column.id, sql)
-            .needing(tables::unlinked_children(cx, &table))
+            .needing(links::unlinked_children(cx, &table))
             .needing(children.filter(stays).map(|child| child.id.clone()))
             .needing(new_before(cx, column))
             .needing(row_types::settled(cx, column));
@@ -268,7 +137,7 @@ impl Rules for Columns {
         if column.flag("not_null") && !column.flag("not_null_not_valid") && empty {
             let message = "fails where the table has rows: a new column is null in them";
             step = step.hazard(HazardKind::DependsOnRows, message);
-        } else if empty && let Some(domain) = types::own_default_may_fail(cx, column) {
+        } else if empty && let Some(domain) = domains::own_default_may_fail(cx, column) {
             let message = format!(
                 "fails where the table has rows and what a new column holds in them is no value of {domain}"
             );
@@ -287,8 +156,8 @@ impl Rules for Columns {
 
     fn finish(&self, cx: &Context, column: &Object) -> Vec<Step> {
         let mut steps = Vec::new();
-        if is_unsaid(cx, column) {
-            let parents: Vec<&Object> = parents(cx, column).collect();
+        if inherited::is_unsaid(cx, column) {
+            let parents: Vec<&Object> = inherited::parents(cx, column).collect();
             let alter = |what: &str| {
                 let alter = alter_only(cx, &column.id);
                 let name = text::ident(column.id.part());
@@ -309,16 +178,16 @@ impl Rules for Columns {
         }
         // A clause of the column cannot say NOT VALID.
         if column.flag("not_null_not_valid") && !column.flag("_inherited") {
-            steps.push(Step::detail(&column.id, add_not_null(cx, column)));
+            steps.push(Step::detail(&column.id, not_null::add_not_null(cx, column)));
         }
-        steps.extend(not_null_comment(None, column));
+        steps.extend(not_null::not_null_comment(None, column));
         storage(cx, None, column, &mut steps);
         steps.extend(sequences::identity_persistence(cx, None, column));
         steps
     }
 
     fn drop(&self, cx: &Context, column: &Object) -> Vec<Step> {
-        let kept = is_kept_below(cx, &column.id);
+        let kept = inherited::is_kept_below(cx, &column.id);
         let alter = if kept {
             alter_only(cx, &column.id)
         } else {
@@ -343,11 +212,11 @@ impl Rules for Columns {
         let table = table_id(&column.id);
         match whole.kind() {
             Kind::Column => {
-                let stays =
-                    tables::leaves(cx, &table, &table_id(whole)) || is_kept_below(cx, whole);
+                let stays = links::leaves(cx, &table, &table_id(whole))
+                    || inherited::is_kept_below(cx, whole);
                 !(stays || cx.destroyed(&table))
             }
-            Kind::Attribute => !(tables::leaves_type(cx, &table) || cx.destroyed(&table)),
+            Kind::Attribute => !(links::leaves_type(cx, &table) || cx.destroyed(&table)),
             _ => true,
         }
     }
@@ -368,10 +237,10 @@ impl Rules for Columns {
         {
             return Alter::Rebuild;
         }
-        let parent = from_parent(cx, to);
+        let parent = inherited::from_parent(cx, to);
         let follows = |names: &[&str]| {
             let parent = parent.as_ref();
-            parent.is_some_and(|parent| same_change(cx, parent, from, to, names))
+            parent.is_some_and(|parent| inherited::same_change(cx, parent, from, to, names))
         };
         let inherited = follows(&["type", "collation"]);
         let only = alter_only(cx, &to.id);
@@ -384,7 +253,7 @@ impl Rules for Columns {
             let sql = format!("{} ALTER COLUMN", alter_table(cx, &to.id));
             let sql = format!("{sql} {} DROP EXPRESSION", text::ident(to.id.part()));
             let mut step = exclusive(sql);
-            step.alters = followers(cx, &to.id);
+            step.alters = inherited::followers(cx, &to.id);
             steps.push(step);
         }
         if from.text("identity").is_some() && to.text("identity").is_none() {
@@ -411,7 +280,7 @@ impl Rules for Columns {
                 true => row_types::steps(cx, to),
                 false => vec![retype::step(cx, from, to, retyped)],
             };
-            let followers = followers(cx, &to.id);
+            let followers = inherited::followers(cx, &to.id);
             // What a parent still has a child cannot make another.
             let parents = from.needs.iter().map(|need| &need.id);
             let parents = parents.filter(|id| is_elsewhere(id, &to.id) && cx.destroyed(id));
@@ -437,8 +306,8 @@ impl Rules for Columns {
         }
         let null_inherited =
             parent.as_ref().is_some_and(|p| p.kind() == Kind::Column) && follows(&["not_null"]);
-        nullability(cx, from, to, changed, null_inherited, &mut steps);
-        steps.extend(not_null_comment(Some(from), to));
+        not_null::nullability(cx, from, to, changed, null_inherited, &mut steps);
+        steps.extend(not_null::not_null_comment(Some(from), to));
         if !shrinks {
             sequences::alter_identity(cx, from, to, &mut steps);
         }
@@ -516,156 +385,6 @@ pub(super) fn is_retyped(cx: &Context, from: &Object, to: &Object) -> bool {
         || from.text("collation") != to.text("collation")
         || cx.lost(&to.id).any(|lost| cx.is_remade(lost))
         || row_types::lets_go(cx, &to.id)
-}
-
-/// What gets a new type together with this column or attribute: the columns of children and of
-/// typed tables.
-pub(super) fn followers(cx: &Context, id: &Id) -> Vec<Id> {
-    let follows = |child: &Object| {
-        let sides = cx.from.get(&child.id).zip(cx.to.get(&child.id));
-        sides.is_some_and(|(from, to)| {
-            from_parent(cx, to).as_ref() == Some(id)
-                && same_change(cx, id, from, to, &["type", "collation"])
-        })
-    };
-    let children = cx.dependents(id).map(|(child, _)| child);
-    let children = children.filter(|o| o.id.kind() == Kind::Column && follows(o));
-    let children: Vec<Id> = children.map(|child| child.id.clone()).collect();
-    let further: Vec<Id> = children.iter().flat_map(|id| followers(cx, id)).collect();
-    [children, further].concat()
-}
-
-/// Whether the parent's part goes through the same change.
-pub(super) fn same_change(
-    cx: &Context,
-    parent: &Id,
-    from: &Object,
-    to: &Object,
-    names: &[&str],
-) -> bool {
-    let (Some(old), Some(new)) = (cx.from.get(parent), cx.to.get(parent)) else {
-        return false;
-    };
-    names
-        .iter()
-        .all(|name| old.text(name) == from.text(name) && new.text(name) == to.text(name))
-}
-
-fn nullability(
-    cx: &Context,
-    from: &Object,
-    to: &Object,
-    changed: &Changed,
-    inherited: bool,
-    steps: &mut Vec<Step>,
-) {
-    if !changed.any(&[
-        "not_null",
-        "not_null_name",
-        "not_null_no_inherit",
-        "not_null_not_valid",
-    ]) || inherited
-        || (!changed.has("not_null") && cx.from.version < 180_000)
-    {
-        return;
-    }
-    let table = table_id(&to.id);
-    let name = text::ident(to.id.part());
-    let alter = alter_table(cx, &to.id);
-    let exclusive = |sql: String| Step::alter(&to.id, sql);
-    if !changed.has("not_null") && turns_invalid(from, to) {
-        steps.push(exclusive(format!(
-            "{alter} ALTER COLUMN {name} DROP NOT NULL"
-        )));
-        steps.push(exclusive(add_not_null(cx, to)));
-        return;
-    }
-    if !changed.has("not_null") && from.flag("not_null") {
-        let default = format!("{}_{}_not_null", to.id.name(), to.id.part());
-        let of = |o: &Object| o.text("not_null_name").unwrap_or(&default).to_owned();
-        if changed.has("not_null_name") {
-            steps.push(exclusive(format!(
-                "{alter} RENAME CONSTRAINT {} TO {}",
-                text::ident(&of(from)),
-                text::ident(&of(to))
-            )));
-        }
-        if changed.has("not_null_not_valid") && from.flag("not_null_not_valid") {
-            let sql = format!("{alter} VALIDATE CONSTRAINT {}", text::ident(&of(to)));
-            steps.push(exclusive(sql));
-        }
-        if changed.has("not_null_no_inherit") {
-            let how = if to.flag("not_null_no_inherit") {
-                "NO INHERIT"
-            } else {
-                "INHERIT"
-            };
-            let sql = format!("{alter} ALTER CONSTRAINT {} {how}", text::ident(&of(to)));
-            steps.push(exclusive(sql));
-        }
-        return;
-    }
-    if to.flag("not_null") && to.flag("not_null_not_valid") {
-        steps.push(exclusive(add_not_null(cx, to)));
-    } else if to.flag("not_null") {
-        let step = exclusive(add_not_null(cx, to));
-        let scan = format!("{table} is read while it is locked");
-        let rows = format!("fails where {} is null", to.id);
-        steps.push(
-            step.hazard(HazardKind::FullScan, scan)
-                .hazard(HazardKind::DependsOnRows, rows),
-        );
-    } else {
-        steps.push(exclusive(format!(
-            "{alter} ALTER COLUMN {name} DROP NOT NULL"
-        )));
-    }
-}
-
-/// Makes a column that stands NOT NULL.
-fn add_not_null(cx: &Context, column: &Object) -> String {
-    let alter = alter_table(cx, &column.id);
-    let name = text::ident(column.id.part());
-    let constraint = match column.flag("not_null_not_valid") {
-        true => column.text("_not_null_name"),
-        false => not_null_name(cx, column),
-    };
-    let Some(constraint) = constraint else {
-        return format!("{alter} ALTER COLUMN {name} SET NOT NULL");
-    };
-    let mut sql = format!(
-        "{alter} ADD CONSTRAINT {} NOT NULL {name}",
-        text::ident(constraint)
-    );
-    if column.flag("not_null_no_inherit") {
-        sql.push_str(" NO INHERIT");
-    }
-    if column.flag("not_null_not_valid") {
-        sql.push_str(" NOT VALID");
-    }
-    sql
-}
-
-/// What is said about the constraint that a NOT NULL is from 18 on.
-fn not_null_comment(from: Option<&Object>, to: &Object) -> Option<Step> {
-    let wanted = to.text("not_null_comment");
-    let name = to.text("_not_null_name")?;
-    // One that was not there before, or is made anew, has none.
-    let stands = |f: &&Object| f.flag("not_null") && !turns_invalid(f, to);
-    if from.filter(stands).and_then(|f| f.text("not_null_comment")) == wanted {
-        return None;
-    }
-    let text = wanted.map_or_else(|| "NULL".to_owned(), text::literal);
-    let sql = format!(
-        "COMMENT ON CONSTRAINT {} ON {} IS {text}",
-        text::ident(name),
-        super::relation_path(&to.id)
-    );
-    Some(Step::detail(&to.id, sql))
-}
-
-fn turns_invalid(from: &Object, to: &Object) -> bool {
-    to.flag("not_null_not_valid") && !from.flag("not_null_not_valid")
 }
 
 /// How values are kept, and how the planner looks at them.

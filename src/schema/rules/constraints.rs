@@ -5,7 +5,7 @@ use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, Step};
 use super::super::text;
 use super::{
-    Alter, Changed, Loss, Rules, alter_only, alter_table, carry, columns, indexes, tables,
+    Alter, Changed, Loss, Rules, alter_only, alter_table, carry, indexes, inherited, links,
 };
 
 pub(in super::super) struct Constraints;
@@ -65,7 +65,7 @@ fn heirs(cx: &Context, constraint: &Id) -> Vec<Id> {
     let children = children.filter(|o| {
         let table = cx.to.get(&o.id.beside(Kind::Table, ""));
         o.id.kind() == Kind::Constraint
-            && table.is_some_and(|table| !tables::is_linked_apart(cx, table))
+            && table.is_some_and(|table| !links::is_linked_apart(cx, table))
             && handed_down(cx, o).is_some()
     });
     let children: Vec<Id> = children.map(|o| o.id.clone()).collect();
@@ -86,14 +86,14 @@ pub(super) fn key_from_parent(cx: &Context, constraint: &Object) -> Option<Id> {
     let parent = needs.find(|need| {
         need.id.kind() == Kind::Constraint && need.id.part() == constraint.id.part()
     })?;
-    if !tables::is_attached_anew(cx, &table) {
+    if !links::is_attached_anew(cx, &table) {
         return None;
     }
     match cx.to.get(&parent.id) {
         Some(key) if cx.created(&key.id) && !is_inline(cx, key) => {
             Some(key_from_parent(cx, key).unwrap_or_else(|| key.id.clone()))
         }
-        _ => Some(tables::attached(&table)),
+        _ => Some(links::attached(&table)),
     }
 }
 
@@ -147,12 +147,12 @@ impl Rules for Constraints {
             return Some(maker);
         }
         let table = cx.to.get(&constraint.id.beside(Kind::Table, ""))?;
-        if !tables::is_linked_apart(cx, table)
+        if !links::is_linked_apart(cx, table)
             && let Some(parent) = handed_down(cx, constraint)
         {
             return Some(parent);
         }
-        columns::from_parent(cx, constraint).filter(|parent| {
+        inherited::from_parent(cx, constraint).filter(|parent| {
             cx.created(parent) && !constraint.flag("_local") && !has_index(constraint)
         })
     }
@@ -167,18 +167,18 @@ impl Rules for Constraints {
             alter_table(cx, id)
         };
         let mut step = Step::create(id, format!("{alter} ADD {}", clause(constraint)))
-            .needing(tables::unlinked_children(cx, &table))
+            .needing(links::unlinked_children(cx, &table))
             .needing(heirs(cx, id));
         let new_table = cx.created(&table);
         if constraint.get("form") == "foreign key" {
             let needs = constraint.needs.iter().map(|need| &need.id);
             let indexes = needs.filter(|id| matches!(id.kind(), Kind::Index | Kind::Constraint));
             step.needs.extend(indexes.map(indexes::complete));
-            step.needs.extend(tables::partitions_attached(cx, &table));
+            step.needs.extend(links::partitions_attached(cx, &table));
             if let [schema, name] = constraint.list("_references") {
                 let referenced = Id::new(Kind::Table, schema, name, "");
                 step.needs.push(carry::filled(&referenced));
-                step.needs.extend(tables::partitions_gone(cx, &referenced));
+                step.needs.extend(links::partitions_gone(cx, &referenced));
             }
         }
         if !new_table && !constraint.flag("not_valid") {
@@ -209,7 +209,7 @@ impl Rules for Constraints {
             index_details(None, constraint, &path, &mut steps);
         }
         // Its parent's statement speaks of the parent only.
-        let parent = columns::from_parent(cx, constraint).filter(|parent| cx.created(parent));
+        let parent = inherited::from_parent(cx, constraint).filter(|parent| cx.created(parent));
         let unchecked = |id: &Id| cx.to.get(id).is_some_and(|parent| parent.flag("not_valid"));
         if parent.is_some_and(|id| unchecked(&id)) && !constraint.flag("not_valid") {
             let sql = format!(
@@ -235,10 +235,10 @@ impl Rules for Constraints {
         let table = constraint.id.beside(Kind::Table, "");
         match whole.kind() {
             Kind::Constraint => {
-                let leaves = tables::leaves(cx, &table, &whole.beside(Kind::Table, ""));
+                let leaves = links::leaves(cx, &table, &whole.beside(Kind::Table, ""));
                 !(leaves || (cx.destroyed(&table) && !cx.is_apart(&constraint.id)))
             }
-            Kind::Index if constraint.text("parent").is_some() => !tables::is_unlinked(cx, &table),
+            Kind::Index if constraint.text("parent").is_some() => !links::is_unlinked(cx, &table),
             _ => true,
         }
     }
@@ -288,7 +288,7 @@ impl Rules for Constraints {
             || (to.flag("not_valid") && !from.flag("not_valid"))
             || (changed.has("parent")
                 && from.text("parent").is_some()
-                && !tables::is_unlinked(cx, &to.id.beside(Kind::Table, "")))
+                && !links::is_unlinked(cx, &to.id.beside(Kind::Table, "")))
         {
             return Alter::Rebuild;
         }
@@ -297,9 +297,9 @@ impl Rules for Constraints {
         let alter = alter_table(cx, id);
         let mut steps = Vec::new();
         // The parent's own statement reaches its partitions.
-        let parent = columns::from_parent(cx, to);
+        let parent = inherited::from_parent(cx, to);
         let clauses = ["deferrable", "deferred", "not_enforced"];
-        let follows = parent.is_some_and(|id| columns::same_change(cx, &id, from, to, &clauses));
+        let follows = parent.is_some_and(|id| inherited::same_change(cx, &id, from, to, &clauses));
         if deferral && !follows {
             let how = match (to.flag("deferrable"), to.flag("deferred")) {
                 (_, true) => "DEFERRABLE INITIALLY DEFERRED",
@@ -324,7 +324,7 @@ impl Rules for Constraints {
         let path = index_path(id);
         indexes::settings(cx, Some(from), to, &path, "index_options", &mut steps);
         index_details(Some(from), to, &path, &mut steps);
-        let unlinked = tables::is_unlinked(cx, &table);
+        let unlinked = links::is_unlinked(cx, &table);
         if let Some(parent) = to
             .text("parent")
             .filter(|_| changed.has("parent") || unlinked)

@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{Action, Step};
 use super::super::text;
-use super::{Alter, Changed, Rules, alter_only, columns};
+use super::{Alter, Changed, Rules, alter_only, inherited};
 
 pub(in super::super) struct Defaults;
 
@@ -14,7 +14,7 @@ impl Rules for Defaults {
         let object = cx.to.get(&column)?;
         (cx.created(&column)
             && !cx.is_apart(&default.id)
-            && columns::brings_default(cx, object, default))
+            && inherited::brings_default(cx, object, default))
         .then_some(column)
     }
 

@@ -4,7 +4,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, Step};
 use super::super::text;
-use super::{Alter, Changed, Loss, Rules, tables};
+use super::{Alter, Changed, Loss, Rules, links};
 
 pub(in super::super) struct Indexes;
 
@@ -22,7 +22,7 @@ impl Rules for Indexes {
         let mut step = Step::create(&index.id, sql);
         // What is there when a partition is attached may be taken for a part of the parent's.
         if index.text("parent").is_none() {
-            step.needs.push(tables::attached(&table));
+            step.needs.push(links::attached(&table));
         }
         if !cx.created(&table) {
             let message = format!("{table} cannot be written to while the index is built");
@@ -47,7 +47,7 @@ impl Rules for Indexes {
 
     fn goes_with(&self, cx: &Context, index: &Object, whole: &Id) -> bool {
         !matches!(whole.kind(), Kind::Index | Kind::Constraint)
-            || !tables::is_unlinked(cx, &table_of(index))
+            || !links::is_unlinked(cx, &table_of(index))
     }
 
     fn loss(&self, cx: &Context, index: &Object, lost: &Id) -> Loss {
@@ -85,7 +85,7 @@ impl Rules for Indexes {
             "parent",
             "invalid",
         ];
-        let unlinked = tables::is_unlinked(cx, &table_of(to));
+        let unlinked = links::is_unlinked(cx, &table_of(to));
         if !changed.only(&in_place)
             || (changed.has("parent") && from.text("parent").is_some() && !unlinked)
         {
@@ -138,7 +138,7 @@ fn with_parameters(index: &Object) -> String {
 /// harm.
 pub(super) fn attach(cx: &Context, index: &Object, path: &str, parent: &str, table: &Id) -> Step {
     let sql = format!("ALTER INDEX {parent} ATTACH PARTITION {path}");
-    let mut step = Step::detail(&index.id, sql).needing([tables::attached(table)]);
+    let mut step = Step::detail(&index.id, sql).needing([links::attached(table)]);
     let mut next = parent_of(index);
     while let Some(parent) = next {
         step.needs.push(parent.clone());
@@ -164,7 +164,7 @@ pub(super) fn complete(index: &Id) -> Id {
 
 /// Once attached, it goes only with its parent's or with its table, or when the table leaves.
 pub(super) fn holder(cx: &Context, index: &Object, table: &Id) -> Option<Id> {
-    let free = cx.destroyed(table) || tables::is_unlinked(cx, table);
+    let free = cx.destroyed(table) || links::is_unlinked(cx, table);
     parent_of(index).filter(|_| !free).cloned()
 }
 

@@ -9,9 +9,13 @@ mod columns;
 mod constraints;
 mod defaults;
 mod details;
+mod domains;
 mod foreign;
 mod indexes;
+mod inherited;
+mod links;
 mod misc;
+mod not_null;
 mod operators;
 mod privileges;
 mod publications;
@@ -196,8 +200,8 @@ pub(super) fn of(kind: Kind) -> &'static dyn Rules {
         Kind::Composite => &types::Composites,
         Kind::Attribute => &types::Attributes,
         Kind::Range => &types::Ranges,
-        Kind::Domain => &types::Domains,
-        Kind::DomainConstraint => &types::DomainConstraints,
+        Kind::Domain => &domains::Domains,
+        Kind::DomainConstraint => &domains::DomainConstraints,
         Kind::TextSearchParser => &search::Parsers,
         Kind::TextSearchTemplate => &search::Templates,
         Kind::TextSearchDictionary => &search::Dictionaries,
