@@ -3,7 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 
-use crate::support::project::Project;
+use crate::support::project::{Gone, Project};
 
 /// A project with a server of its own, so that all ways of `reset` are open to it.
 fn project(name: &str) -> Project {
@@ -21,16 +21,7 @@ fn project(name: &str) -> Project {
     project
 }
 
-/// Stops the server also when a test fails.
-struct Gone(Project);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.devdb(&["down", "--wipe", "--yes"]);
-    }
-}
-
-impl Gone {
+impl Gone<Project> {
     fn psql(&self, sql: &str) -> String {
         let run = self.0.devdb(&["psql", "-Atc", sql]).ok();
         run.stdout.trim().to_owned()

@@ -8,7 +8,7 @@ mod ci_files;
 mod cli;
 mod cli_alembic;
 mod cli_compare;
-mod cli_docker;
+
 mod elsewhere;
 mod everyday;
 mod generate_alembic;
@@ -22,6 +22,7 @@ mod migrations_command;
 mod migrations_sqlx;
 mod pytest_plugin;
 mod report;
+mod reset;
 mod roles;
 mod run;
 mod run_killed;

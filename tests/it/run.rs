@@ -4,17 +4,9 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::Stdio;
 
 use crate::kept::{local, query};
-use crate::support::project::Project;
+use crate::support::project::{Gone, Project};
 
-struct Gone(Project);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.devdb(&["down", "--wipe", "--yes"]);
-    }
-}
-
-fn ready(name: &str) -> Gone {
+fn ready(name: &str) -> Gone<Project> {
     let project = Gone(local(name));
     let toml = project.0.read("devdb.toml");
     project.0.file(

@@ -10,16 +10,8 @@ use nix::unistd::Pid;
 use crate::kept::{local, query};
 use crate::killed::postmaster;
 use crate::support::docker;
-use crate::support::project::Project;
+use crate::support::project::{Gone, Project};
 use crate::support::second_engine::SecondEngine;
-
-struct Gone(Project);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.devdb(&["down", "--wipe", "--yes"]);
-    }
-}
 
 fn kill_9(pid: i32) {
     // It may have come to its end already.

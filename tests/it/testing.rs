@@ -9,18 +9,10 @@ use sqlx::Row as _;
 use testcontainers::runners::AsyncRunner as _;
 
 use crate::kept::{local, query};
-use crate::support::project::Project;
+use crate::support::project::{Gone, Project};
 use crate::support::server::image;
 
-struct Gone(Project);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.devdb(&["down", "--wipe", "--yes"]);
-    }
-}
-
-fn project(name: &str) -> Gone {
+fn project(name: &str) -> Gone<Project> {
     let project = local(name);
     let toml = project.read("devdb.toml");
     let toml = format!("{toml}[env]\nAPP_DB = \"postgresql+psycopg\"\n");

@@ -1,5 +1,6 @@
 //! A project in a temporary folder, and the `devdb` binary run in it as a user would.
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,6 +14,18 @@ pub struct Project {
     /// Database names on the shared server begin with this.
     pub name: String,
     on_shared_server: bool,
+}
+
+/// Takes a project's own server and data away, also when its test fails.
+pub struct Gone<P: Borrow<Project>>(pub P);
+
+impl<P: Borrow<Project>> Drop for Gone<P> {
+    fn drop(&mut self) {
+        let run = self.0.borrow().devdb(&["down", "--wipe", "--yes"]);
+        if run.code != 0 && !std::thread::panicking() {
+            panic!("{}", run.show());
+        }
+    }
 }
 
 /// What a command printed and how it ended.

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use devdb::postgres::{self, Connection, Target, database};
 
@@ -30,6 +31,12 @@ pub fn url() -> String {
     .clone()
 }
 
+/// Opens a session, however busy the server is with the other tests.
+pub async fn connect(target: &Target) -> Connection {
+    let limit = Duration::from_secs(120);
+    postgres::connect_within(target, limit).await.unwrap()
+}
+
 /// An empty database that is dropped with the test.
 pub struct TestDatabase {
     pub target: Target,
@@ -48,7 +55,7 @@ impl TestDatabase {
     async fn from(template: &str, name: &str) -> Self {
         let admin = Target::parse(&url()).unwrap();
         let name = format!("test_{name}_{}", std::process::id());
-        let mut connection = postgres::connect(&admin).await.unwrap();
+        let mut connection = connect(&admin).await;
         database::drop(&mut connection, &name).await.unwrap();
         database::clone(&mut connection, &name, template)
             .await
@@ -60,7 +67,7 @@ impl TestDatabase {
     }
 
     pub async fn connect(&self) -> Connection {
-        postgres::connect(&self.target).await.unwrap()
+        connect(&self.target).await
     }
 }
 
@@ -75,7 +82,7 @@ impl Drop for TestDatabase {
                 .unwrap();
             runtime.block_on(async {
                 let admin = Target::parse(&url()).unwrap();
-                let mut connection = postgres::connect(&admin).await.unwrap();
+                let mut connection = connect(&admin).await;
                 database::drop(&mut connection, &target.database).await
             })
         });

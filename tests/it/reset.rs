@@ -1,21 +1,9 @@
 //! The binary with a server of its own in Docker.
 
 use crate::support::docker::docker;
-use crate::support::project::Project;
+use crate::support::project::{Gone, Project};
 use crate::support::python;
 use crate::support::server::image;
-
-/// Takes the project's server and data away, also when the test fails.
-struct Gone<'a>(&'a Project);
-
-impl Drop for Gone<'_> {
-    fn drop(&mut self) {
-        let run = self.0.devdb(&["down", "--wipe", "--yes"]);
-        if run.code != 0 && !std::thread::panicking() {
-            panic!("{}", run.show());
-        }
-    }
-}
 
 #[test]
 fn what_init_scripts_of_a_compose_file_make_stands_in_every_baseline() {
