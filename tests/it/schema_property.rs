@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use devdb::postgres::{self, Connection, Target, database};
+use devdb::postgres::{Connection, Target, database};
 use devdb::schema::{self, Action, HazardKind, Id, Kind, Object, Plan, Schema};
 
 use crate::support::dump::{Dumper, difference};
@@ -175,13 +175,13 @@ impl Worker {
 
     async fn clone_template(&self, what: &str) -> Connection {
         let name = self.name(what);
-        let mut admin = postgres::connect(&self.admin).await.unwrap();
+        let mut admin = server::connect(&self.admin).await;
         database::drop(&mut admin, &name).await.unwrap();
         let template = format!("{}_template", self.run);
         database::clone(&mut admin, &name, &template).await.unwrap();
         admin.close().await;
         let target = self.admin.with_database(&name);
-        let mut session = postgres::connect(&target).await.unwrap();
+        let mut session = server::connect(&target).await;
         let settings = "set client_min_messages = error";
         session.execute(settings).await.unwrap();
         session
@@ -494,7 +494,7 @@ async fn contents(
 
 /// What all databases start from: the extensions apart from everything else, and the roles.
 async fn prepare(run: &str, admin: &Target) {
-    let mut session = postgres::connect(admin).await.unwrap();
+    let mut session = server::connect(admin).await;
     let template = format!("{run}_template");
     session
         .execute(
@@ -506,9 +506,7 @@ async fn prepare(run: &str, admin: &Target) {
     database::drop(&mut session, &template).await.unwrap();
     database::create(&mut session, &template).await.unwrap();
     session.close().await;
-    let mut session = postgres::connect(&admin.with_database(&template))
-        .await
-        .unwrap();
+    let mut session = server::connect(&admin.with_database(&template)).await;
     session.execute("create schema ext").await.unwrap();
     for extension in ["vector", "pg_trgm", "btree_gist"] {
         let created = session
@@ -605,7 +603,7 @@ async fn random_schemas_converge() {
                     sql(&small.b)
                 );
             }
-            let mut admin = postgres::connect(&worker.admin).await.unwrap();
+            let mut admin = server::connect(&worker.admin).await;
             for what in ["a", "b"] {
                 database::drop(&mut admin, &worker.name(what)).await.unwrap();
             }
@@ -616,7 +614,7 @@ async fn random_schemas_converge() {
     for worker in workers {
         all.push(worker.await.unwrap());
     }
-    let mut session = postgres::connect(&admin).await.unwrap();
+    let mut session = server::connect(&admin).await;
     database::drop(&mut session, &format!("{run}_template"))
         .await
         .unwrap();

@@ -123,7 +123,7 @@ impl Rules for Columns {
             .needing(links::unlinked_children(cx, &table))
             .needing(children.filter(stays).map(|child| child.id.clone()))
             .needing(new_before(cx, column))
-            .needing(row_types::settled(cx, column));
+            .needing(row_types::before_new(cx, column));
         let default = inline_default(cx, column);
         let rewrites = column.text("generated") == Some("STORED")
             || (column.text("identity").is_some() && !later)

@@ -74,7 +74,8 @@ pub(super) fn steps(cx: &Context, to: &Object) -> Vec<Step> {
     // The text has as many fields as the row has when it is taken back.
     for table in &whole {
         let columns = cx.to.parts(table, Kind::Column);
-        let new = columns.filter(|column| cx.created(&column.id));
+        let is_first = |column: &&Object| settled(cx, column).is_empty();
+        let new = columns.filter(|column| cx.created(&column.id) && is_first(column));
         away.needs.extend(new.map(|column| column.id.clone()));
         away.needs.extend(columns::going(cx, table));
     }
@@ -99,6 +100,17 @@ pub(super) fn settled(cx: &Context, column: &Object) -> Vec<Id> {
         old.is_some_and(|old| columns::is_retyped(cx, old, new))
     });
     retyped.map(|column| column.id.clone()).collect()
+}
+
+/// What a new column of a table that stands must wait for: those that get a new type in the tables
+/// whose rows it shall keep, and then those that keep rows of its own.
+pub(super) fn before_new(cx: &Context, column: &Object) -> Vec<Id> {
+    let mut before = settled(cx, column);
+    if !before.is_empty() {
+        let keepers = keepers(cx, &column.id.beside(Kind::Table, ""));
+        before.extend(keepers.into_iter().filter(|id| lets_go(cx, id)));
+    }
+    before
 }
 
 /// What must have happened before columns of these ids get a new type: nobody may keep their rows.

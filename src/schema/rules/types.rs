@@ -234,7 +234,9 @@ impl Rules for Ranges {
         statements.push(constructor(&path, &format!("{of}, {of}"), name));
         statements.push(constructor(&path, &format!("{of}, {of}, text"), name));
         if let Some(multirange) = object.text("multirange") {
-            let name = text::with_suffix(name, "_multirange");
+            // What tells the two names of the range apart must not be cut off.
+            let end = name.rfind("__old").map_or("", |at| &name[at..]);
+            let name = text::with_suffix(object.id.name(), &format!("{end}_multirange"));
             let to = text::ident(&name);
             statements.push(format!("ALTER TYPE {multirange} RENAME TO {to}"));
             // The constructor is where the range is.

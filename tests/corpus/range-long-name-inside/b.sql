@@ -1,0 +1,2 @@
+create type "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüä0" as range (subtype = date);
+create table t (r "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüä0");
