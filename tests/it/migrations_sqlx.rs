@@ -632,6 +632,32 @@ async fn a_failing_statement_is_shown_in_its_file() {
 }
 
 #[tokio::test]
+async fn an_unfinished_statement_is_shown_where_the_file_ends() {
+    let database = TestDatabase::new("sqlx_unfinished").await;
+    for unfinished in [
+        "create table a (\n  id int",
+        "create function f() returns int language sql\nbegin atomic\n  select 1;",
+        "create table b (id int); -- the end\nselect '",
+    ] {
+        let project = Project::new(&[("1_a.sql", unfinished)]);
+        let error = project
+            .devdb()
+            .migrate(&database.target, None, &Events::silent())
+            .await
+            .unwrap_err();
+        let alone = database.connect().await.execute(unfinished).await;
+        let alone = alone.unwrap_err().message().to_owned();
+        assert_eq!(error.kind(), ErrorKind::Migration);
+        let last = unfinished.lines().count();
+        assert_eq!(error.message(), format!("1_a.sql:{last}: {alone}"));
+        let tables = "select count(*) from pg_class where relname in ('a', 'b')";
+        let mut session = database.connect().await;
+        let kept = session.fetch_value::<i64>(tables, &[]).await.unwrap();
+        assert_eq!(kept, Some(0));
+    }
+}
+
+#[tokio::test]
 async fn a_failure_without_a_place_names_file_and_cause() {
     let project = Project::new(&[(
         "1_a.sql",

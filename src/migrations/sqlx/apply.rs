@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::migrate::{Migrate as _, MigrateError, Migration};
 
 use super::plain_error;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::postgres::{Connection, error_from, quote_literal};
 
 /// What failed.
@@ -16,11 +16,13 @@ pub(super) enum Failure {
     Record(Error),
 }
 
+const SYNTAX_ERROR: &str = "42601";
+
 /// On one line with the file's first: it is sent together with the file.
 const BEGIN: &str = "BEGIN; ";
 
 /// Runs a migration as sqlx does, and leaves the same row. A chain's replay is mostly waiting for
-/// answers: what runs in a transaction takes two round trips here, where sqlx's own takes five.
+/// answers: what runs in a transaction takes one round trip here, where sqlx's own takes five.
 pub(super) async fn apply(
     connection: &mut Connection,
     table: &str,
@@ -31,29 +33,36 @@ pub(super) async fn apply(
         return applied.map_err(failure);
     }
     let started = Instant::now();
-    let text = format!("{BEGIN}{}", migration.sql.as_str());
-    if let Err(error) = connection.execute(&text).await {
-        roll_back(connection).await;
-        return Err(Failure::Statement(without_begin(error)));
+    let file = migration.sql.as_str();
+    let record = record(table, migration);
+    // On a line of its own: the file may end with a comment.
+    let text = format!("{BEGIN}{file}\n; {record}; COMMIT");
+    match connection.execute(&text).await {
+        Ok(()) => Ok(started.elapsed()),
+        Err(error) => {
+            roll_back(connection).await;
+            Err(told_apart(connection, error, file).await)
+        }
     }
-    let checksum: String = migration
-        .checksum
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let record = format!(
+}
+
+/// A lost connection has rolled back already.
+async fn roll_back(connection: &mut Connection) {
+    let _ = connection.execute("ROLLBACK").await;
+}
+
+/// The row as sqlx writes it, but that the time is what the server needed.
+fn record(table: &str, migration: &Migration) -> String {
+    let checksum = migration.checksum.iter();
+    let checksum: String = checksum.map(|byte| format!("{byte:02x}")).collect();
+    format!(
         "INSERT INTO {table} (version, description, success, checksum, execution_time) \
-         VALUES ({}, {}, TRUE, pg_catalog.decode('{checksum}', 'hex'), {}); COMMIT",
+         VALUES ({}, {}, TRUE, pg_catalog.decode('{checksum}', 'hex'), \
+         (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) \
+         pg_catalog.statement_timestamp()) OPERATOR(pg_catalog.*) 1e9)::pg_catalog.int8)",
         migration.version,
         quote_literal(&migration.description),
-        started.elapsed().as_nanos(),
-    );
-    if let Err(error) = connection.execute(&record).await {
-        roll_back(connection).await;
-        let error = error.with_kind(crate::error::ErrorKind::Migration);
-        return Err(Failure::Record(error));
-    }
-    Ok(started.elapsed())
+    )
 }
 
 /// Runs a down file and takes the row away.
@@ -73,12 +82,24 @@ fn failure(error: MigrateError) -> Failure {
     }
 }
 
-/// A lost connection has rolled back already.
-async fn roll_back(connection: &mut Connection) {
-    let _ = connection.execute("ROLLBACK").await;
+/// The same error as if the file had been sent alone, or that of the row: what is wrong with that
+/// stands behind the file.
+async fn told_apart(connection: &mut Connection, error: Error, file: &str) -> Failure {
+    // Counted in characters, from one.
+    let end = BEGIN.len() + file.chars().count();
+    let position = error.postgres().and_then(|said| said.position);
+    if position.is_none_or(|position| position <= end) {
+        return Failure::Statement(without_begin(error));
+    }
+    if error.sqlstate() != Some(SYNTAX_ERROR) {
+        return Failure::Record(error.with_kind(ErrorKind::Migration));
+    }
+    // The file's last statement is unfinished and took in what came behind it.
+    let alone = connection.execute(&format!("{BEGIN}{file}")).await;
+    roll_back(connection).await;
+    Failure::Statement(without_begin(alone.err().unwrap_or(error)))
 }
 
-/// The same error as if the file had been sent alone.
 fn without_begin(error: Error) -> Error {
     let Some(mut said) = error.postgres().cloned() else {
         return error;
