@@ -124,6 +124,9 @@ async fn make_filled(context: &Context, on: &mut Connection, name: &str) -> Resu
         // as long as no migration followed, that database is what a base is made from.
         from_init_scripts(context, on, name).await?;
     }
+    if stays_empty(config) {
+        return Ok(());
+    }
     let mut connection = postgres::connect(&on.target().with_database(name)).await?;
     let result = fill(config, &mut connection).await;
     connection.close().await;
@@ -131,6 +134,12 @@ async fn make_filled(context: &Context, on: &mut Connection, name: &str) -> Resu
         database::drop(on, name).await?;
     }
     result
+}
+
+/// Whether there is nothing that [`fill`] would do.
+fn stays_empty(config: &Config) -> bool {
+    let database = &config.database;
+    database.extensions.is_empty() && database.before.is_empty() && config.roles.is_empty()
 }
 
 /// Whether the image runs scripts of the project when it makes a data directory. Then it makes the
