@@ -407,3 +407,20 @@ async fn a_transaction_that_gives_way_in_a_deadlock_runs_again() {
     let columns = "select (select x from a) is null and (select x from b) is null";
     assert_eq!(rows(&mut gate, columns).await, "(t)");
 }
+
+#[tokio::test]
+async fn partitions_that_outlive_their_parent_keep_their_rows() {
+    let a = "create table t (part integer, id bigint) partition by hash (part); \
+             create table p partition of t for values with (modulus 2, remainder 1) partition by hash (part); \
+             create table p1 partition of p for values with (modulus 1, remainder 0); \
+             create table q partition of t for values with (modulus 2, remainder 0)";
+    let b = "create table p (part integer, id bigint) with (fillfactor = 70); \
+             create table q (part integer, id bigint)";
+    let filled = "insert into t select n, n * 10 from generate_series(1, 20) n";
+    let (_keep, mut session, _) = go("parent_goes", a, filled, b).await;
+    let both =
+        "select count(*), sum(part), sum(id) from (select * from p union all select * from q) s";
+    assert_eq!(rows(&mut session, both).await, "(20,210,2100)");
+    let each = "select (select count(*) > 0 from p) and (select count(*) > 0 from q)";
+    assert_eq!(rows(&mut session, each).await, "(t)");
+}

@@ -32,7 +32,7 @@ fn wrappers() -> String {
 fn servers() -> String {
     format!(
         "select s.oid::int8, 0, ''::text, s.srvname::text, ''::text, \
-           w.fdwname::text as wrapper, s.srvtype as server_type, s.srvversion as server_version, \
+           w.fdwname::text as wrapper, s.srvtype as server_type, nullif(s.srvversion, '') as server_version, \
            s.srvoptions as foreign_options, {owner}, {acl} \
          from pg_catalog.pg_foreign_server s \
          join pg_catalog.pg_foreign_data_wrapper w on w.oid = s.srvfdw where {own}",

@@ -65,13 +65,13 @@ impl Rules for Servers {
     }
 
     fn alter(&self, _: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
-        let no_version = changed.has("server_version") && to.text("server_version").is_none();
-        if changed.any(&["wrapper", "server_type"]) || no_version {
+        if changed.any(&["wrapper", "server_type"]) {
             return Alter::Rebuild;
         }
         let mut steps = Vec::new();
         if changed.has("server_version") {
-            let version = text::literal(to.get("server_version"));
+            // It cannot be taken away; an empty one is none to pg_dump either.
+            let version = text::literal(to.text("server_version").unwrap_or_default());
             let sql = format!("ALTER {} VERSION {version}", self.target(to));
             steps.push(Step::alter(&to.id, sql));
         }

@@ -5,7 +5,7 @@ use super::super::expand::Context;
 use super::super::model::{Kind, Object};
 use super::super::plan::Step;
 use super::super::text;
-use super::{Alter, Changed, Rules, alter_table, carry, relation_path};
+use super::{Alter, Changed, Rules, alter_table, carry, links, relation_path};
 
 pub(in super::super) struct Triggers;
 pub(in super::super) struct RewriteRules;
@@ -30,10 +30,12 @@ impl Rules for Triggers {
         part_target("TRIGGER", trigger)
     }
 
-    fn create(&self, _: &Context, trigger: &Object) -> Vec<Step> {
-        // Rows that only come back are no event.
+    fn create(&self, cx: &Context, trigger: &Object) -> Vec<Step> {
+        let table = trigger.id.beside(Kind::Table, "");
         let step = Step::create(&trigger.id, trigger.get("definition"));
-        vec![step.needing([carry::filled(&trigger.id.beside(Kind::Table, ""))])]
+        // Rows that only come back are no event. A partition that goes may have one of that name.
+        let step = step.needing([carry::filled(&table)]);
+        vec![step.needing(links::partitions_gone(cx, &table))]
     }
 
     fn finish(&self, cx: &Context, trigger: &Object) -> Vec<Step> {

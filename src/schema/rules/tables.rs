@@ -145,6 +145,11 @@ impl Rules for Tables {
         }
     }
 
+    /// Its rows are taken out before.
+    fn goes_with(&self, cx: &Context, table: &Object, _: &Id) -> bool {
+        !carry::is_carried(cx, &table.id)
+    }
+
     fn alter(&self, cx: &Context, from: &Object, to: &Object, changed: &Changed) -> Alter {
         if changed.any(&["form", "partition_key", "server"]) || is_reordered(cx, &to.id) {
             return Alter::Rebuild;
