@@ -408,10 +408,12 @@ fn keeps_what_stays(from: &Schema, to: &Schema, plan: &Plan) -> Result<(), Failu
         let (Some(old), Some(new)) = (from.get(table), to.get(table)) else {
             return true;
         };
-        // A server cannot change its wrapper, nor a foreign table its server.
+        // A server cannot change its wrapper or type, nor a foreign table its server.
         let wrapper = |schema: &Schema, table: &Object| {
             let server = Id::new(Kind::Server, "", table.text("server")?, "");
-            schema.get(&server)?.text("wrapper").map(str::to_owned)
+            let server = schema.get(&server)?;
+            let fixed = ["wrapper", "server_type"];
+            Some(fixed.map(|name| server.text(name).map(str::to_owned)))
         };
         if wrapper(from, old) != wrapper(to, new) {
             return true;

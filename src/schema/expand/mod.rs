@@ -85,8 +85,8 @@ impl<'a> Context<'a> {
         let dependents: Vec<(&Object, bool)> = self.dependents.on(id).collect();
         match self.fates.get(id) {
             Some(Fate::Drop | Fate::Rebuild) => {
-                for (dependent, _) in dependents {
-                    self.lose(dependent, id, todo);
+                for (dependent, auto) in dependents {
+                    self.lose(dependent, id, auto, todo);
                 }
                 let old = self.from.get(id);
                 if let Some(holder) = old.and_then(|old| rules::of(id.kind()).holder(self, old)) {
@@ -104,7 +104,7 @@ impl<'a> Context<'a> {
                 }
                 for keeper in rules::of(id.kind()).keepers(self, old, new) {
                     if let Some(keeper) = self.from.get(&keeper) {
-                        self.lose(keeper, id, todo);
+                        self.lose(keeper, id, false, todo);
                     }
                 }
             }
@@ -130,8 +130,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// `dependent` needs `lost`, which goes.
-    fn lose(&mut self, dependent: &Object, lost: &Id, todo: &mut Vec<Id>) {
+    /// `dependent` needs `lost`, which goes; `auto` where it goes with it unasked.
+    fn lose(&mut self, dependent: &Object, lost: &Id, auto: bool, todo: &mut Vec<Id>) {
         let id = &dependent.id;
         let Some(wanted) = self.to.get(id) else {
             return;
@@ -139,8 +139,10 @@ impl<'a> Context<'a> {
         if self.fates.get(id) == Some(&Fate::Rebuild) {
             return;
         }
+        let goes = auto && rules::of(id.kind()).goes_with(self, dependent, lost);
         // What is altered anyway and then needs it no longer just has to come first.
-        let lets_go = self.fates.get(lost) == Some(&Fate::Drop)
+        let lets_go = !goes
+            && self.fates.get(lost) == Some(&Fate::Drop)
             && !wanted.needs_id(lost)
             && !self.is_remade(lost)
             && self.fates.get(id) == Some(&Fate::Alter)

@@ -75,6 +75,27 @@ fn heirs(cx: &Context, constraint: &Id) -> Vec<Id> {
         .collect()
 }
 
+/// Whether a check that goes stays with all children of its table, as their own.
+fn is_left_to_children(cx: &Context, check: &Id) -> bool {
+    let table = check.beside(Kind::Table, "");
+    let plain = cx
+        .from
+        .get(&table)
+        .is_some_and(|t| t.get("form") == "plain");
+    if !plain || !cx.stays(&table) || cx.to.contains(check) {
+        return false;
+    }
+    let is_heir = |id: &Id| id.kind() == Kind::Constraint && id.part() == check.part();
+    let heirs = cx.dependents(check).map(|(heir, _)| heir);
+    let mut heirs = heirs.filter(|heir| is_heir(&heir.id)).peekable();
+    let keeps = |heir: &Object| {
+        let wanted = cx.to.get(&heir.id).filter(|new| !new.needs_id(check));
+        let same = wanted.is_some_and(|new| new.get("definition") == heir.get("definition"));
+        same && cx.stays(&heir.id.beside(Kind::Table, ""))
+    };
+    heirs.peek().is_some() && heirs.all(keeps)
+}
+
 /// What gives a partition a foreign key of its parent's, under the parent's name: being attached,
 /// or, where the parent gets it later, the parent's own statement.
 pub(super) fn key_from_parent(cx: &Context, constraint: &Object) -> Option<Id> {
@@ -234,6 +255,7 @@ impl Rules for Constraints {
     fn goes_with(&self, cx: &Context, constraint: &Object, whole: &Id) -> bool {
         let table = constraint.id.beside(Kind::Table, "");
         match whole.kind() {
+            Kind::Constraint if is_left_to_children(cx, whole) => false,
             Kind::Constraint => {
                 let leaves = links::leaves(cx, &table, &whole.beside(Kind::Table, ""));
                 !(leaves || (cx.destroyed(&table) && !cx.is_apart(&constraint.id)))
@@ -254,11 +276,11 @@ impl Rules for Constraints {
 
     fn drop(&self, cx: &Context, constraint: &Object) -> Vec<Step> {
         let id = &constraint.id;
-        let sql = format!(
-            "{} DROP CONSTRAINT {}",
-            alter_table(cx, id),
-            text::ident(id.part())
-        );
+        let alter = match is_left_to_children(cx, id) {
+            true => alter_only(cx, id),
+            false => alter_table(cx, id),
+        };
+        let sql = format!("{alter} DROP CONSTRAINT {}", text::ident(id.part()));
         vec![Step::drop(id, sql)]
     }
 

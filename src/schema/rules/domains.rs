@@ -18,8 +18,21 @@ fn is_kept(cx: &Context, id: &Id) -> bool {
             whole != *id && is_kept(cx, &whole)
         }
         Kind::Range | Kind::Domain => is_kept(cx, &o.id),
-        _ => false,
+        _ => holds_constant(o, &id.path()),
     })
+}
+
+/// Whether an expression holds a value of the type, or seems to: Postgres takes it for one that is
+/// kept, and its catalog does not tell it from other uses.
+fn holds_constant(object: &Object, type_path: &str) -> bool {
+    let cast = format!("::{type_path}");
+    let texts = [
+        "definition",
+        "expression",
+        "using_expression",
+        "check_expression",
+    ];
+    texts.iter().any(|name| object.get(name).contains(&cast))
 }
 
 /// Whether values of a domain are kept inside of others: Postgres cannot look for those that break
@@ -31,12 +44,7 @@ fn is_kept_inside(cx: &Context, domain: &Id) -> bool {
         Kind::Range => is_kept(cx, &o.id),
         Kind::Domain if o.get("type").ends_with("[]") => is_kept(cx, &o.id),
         Kind::Domain => is_kept_inside(cx, &o.id),
-        // Of an array of it even the use is enough.
-        Kind::Function | Kind::Procedure => {
-            let array = format!("{}[]", domain.path());
-            o.get("definition").contains(&array)
-        }
-        _ => false,
+        _ => holds_constant(o, &format!("{}[]", domain.path())),
     })
 }
 

@@ -1,0 +1,12 @@
+create table p (id integer);
+create table c () inherits (p);
+create table d () inherits (p);
+create table g () inherits (c);
+alter table c add constraint positive check (id > 0);
+alter table d add constraint positive check (id > 0);
+comment on constraint positive on c is 'its own';
+create table q (id integer);
+create table e () inherits (q);
+create table f () inherits (q);
+alter table e add constraint positive check (id > 0);
+comment on constraint positive on e is 'its own';
