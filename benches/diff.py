@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`devdb diff URL URL` beside `pg_dump -s` of one of the two, migra and pg-delta, turn by turn in one run.
 
-    benches/diff.py [--runs 5] [--tables 100 1000 5000 20000]
+    benches/diff.py [--runs 5] [--tables 100 1000 5000 20000] [--memory]
 
 Wants a release build (`cargo build --release`), `psql`, and Docker or local binaries for a server of its own; migra
 (`pip install migra psycopg2-binary "sqlalchemy<2.1" "setuptools<80"`) and pgdelta (`npm install @supabase/pg-delta`) on the path, or they are
@@ -34,10 +34,11 @@ def schema(tables, changed):
     return "\n".join(lines + ["commit;"])
 
 
-def diff(tables, runs):
+def diff(tables, runs, memory):
     project = Project(1)
     try:
-        project.write("devdb.toml", '[server.settings]\nmax_locks_per_transaction = "4096"\n[migrations]\ntool = "sqlx"\ndir = "migrations"\n')
+        server = '[server]\ndata = "tmpfs"\n' if memory else ""
+        project.write("devdb.toml", server + '[server.settings]\nmax_locks_per_transaction = "4096"\n[migrations]\ntool = "sqlx"\ndir = "migrations"\n')
         url = project.devdb("ready").strip()
         root = url.rsplit("/", 1)[0]
         urls = []
@@ -85,11 +86,12 @@ def diff(tables, runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--memory", action="store_true", help="the server's data in memory: 20,000 tables are 280,000 files")
     parser.add_argument("--tables", type=int, nargs="+", default=[100, 1000, 5000])
     release_build()
     options = parser.parse_args()
     for tables in options.tables:
-        diff(tables, options.runs)
+        diff(tables, options.runs, options.memory)
 
 
 if __name__ == "__main__":
