@@ -353,6 +353,17 @@ fn next_name(present: &[(String, Mark)]) -> String {
     format!("{AUTOMATIC}{}", last.unwrap_or(0) + 1)
 }
 
+/// Closes the snapshots that somebody who died had opened to read them.
+pub async fn close(on: &mut Connection, names: &Names) -> Result<()> {
+    let sql = "select datname::text from pg_catalog.pg_database \
+               where datallowconn and pg_catalog.starts_with(datname::text, $1)";
+    for row in on.fetch(sql, &[&names.snapshot_prefix()]).await? {
+        let name: String = row.try_get(0).map_err(error_from)?;
+        on.execute(&database::allow_sql(&name, false)).await?;
+    }
+    Ok(())
+}
+
 /// Drops the automatic snapshots that take too much room or are too many; gives their names.
 pub async fn prune_automatic(on: &mut Connection, names: &Names) -> Result<Vec<String>> {
     let mut bytes = 0;

@@ -68,6 +68,7 @@ pub async fn tidy(context: &Context) -> Result<Tidied> {
     if let Some(_lock) = ProjectLock::try_acquire(&config.project, "tidy") {
         let spare_of = tidied.spare_of.as_deref();
         databases::drop_spares(&mut on, &names, spare_of).await?;
+        snapshot::close(&mut on, &names).await?;
         let automatic = snapshot::prune_automatic(&mut on, &names).await?;
         tidied.dropped.extend(automatic);
         let baselines = databases::prune(&mut on, &names, KEPT).await?;

@@ -159,6 +159,36 @@ fn a_snapshot_can_be_killed_at_any_step() {
 }
 
 #[test]
+fn a_killed_export_leaves_no_snapshot_open() {
+    let project = Gone(project("kill_export"));
+    project.0.devdb(&["ready"]).ok();
+    project.0.devdb(&["snapshot", "save", "it"]).ok();
+    let open =
+        "select count(*) from pg_database where datallowconn and datname ~ '^devdb_.*_snap_'";
+    let mut opened = 0;
+    let mut file = String::new();
+    for n in 1.. {
+        file = format!("{n}.dump");
+        if !project.killed_at(n, &["snapshot", "export", "it", &file]) {
+            break;
+        }
+        if project.0.path(&file).exists() {
+            // A file that is there is a whole one.
+            let name = format!("of {n}");
+            project.0.devdb(&["snapshot", "import", &name, &file]).ok();
+        }
+        opened += project.psql(open).parse::<u32>().unwrap();
+        project.0.devdb(&["tidy"]).ok();
+        assert_eq!(project.psql(open), "0", "killed at {n}");
+    }
+    assert!(opened > 0, "it was never killed while one was open");
+    project
+        .0
+        .devdb(&["snapshot", "import", "again", &file])
+        .ok();
+}
+
+#[test]
 fn a_switch_can_be_killed_at_any_step() {
     kill_everywhere(
         "kill_switch",
