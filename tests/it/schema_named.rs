@@ -66,7 +66,8 @@ async fn what_was_put_on_a_table_of_an_extension() {
          create trigger trigger_mine before update on t execute function f(); \
          create policy policy_mine on t; alter table t add column c int; \
          create statistics s on a, b from t; comment on column t.b is 'mine'; \
-         grant select (a) on t to r_app; alter type e add value 'b'",
+         grant select (a) on t to r_app; alter type e add value 'b'; \
+         alter table t set (fillfactor = 70)",
     )
     .await;
     let expected = [
@@ -77,6 +78,7 @@ async fn what_was_put_on_a_table_of_an_extension() {
         "grants table column public.t.a, of extension ltree",
         "index public.index_mine, of extension ltree",
         "policy policy_mine on public.t, of extension ltree",
+        "settings table public.t, of extension ltree",
         "statistics public.s, of extension ltree",
         "trigger trigger_mine on public.t, of extension ltree",
     ];

@@ -48,6 +48,10 @@ const PARTS: &str = "\
       where stxrelid = m.objid and m.classid = 'pg_catalog.pg_class'::regclass \
     union all select 'column', 'pg_catalog.pg_class'::regclass, attrelid, attnum, xmin from pg_catalog.pg_attribute \
       where attrelid = m.objid and m.classid = 'pg_catalog.pg_class'::regclass and attnum > 0 and not attisdropped and attacl is null \
+    union all select 'settings', 'pg_catalog.pg_class'::regclass, c.oid, 0, c.xmin from pg_catalog.pg_class c \
+      left join pg_catalog.pg_class toast on toast.oid = c.reltoastrelid \
+      where c.oid = m.objid and m.classid = 'pg_catalog.pg_class'::regclass and (c.reloptions is not null \
+        or toast.reloptions is not null or c.relrowsecurity or c.relforcerowsecurity or c.relreplident in ('f', 'i')) \
     union all select 'comment', classoid, objoid, objsubid, xmin from pg_catalog.pg_description \
       where objoid = m.objid and classoid = m.classid \
     union all select 'definition', 'pg_catalog.pg_proc'::regclass, oid, 0, xmin from pg_catalog.pg_proc \
@@ -100,7 +104,7 @@ pub(super) fn query() -> String {
              cross join lateral (select classid, oid, owner from ({grants_of_member}) g union all {owners}) o \
              where o.owner not in (m.extowner, 10)) \
          select what as kind, pg_catalog.format('%s, of extension %s', \
-           pg_catalog.concat_ws(' ', case when what in ('comment', 'grants', 'owner', 'definition') then i.type end, i.identity), extname) as name \
+           pg_catalog.concat_ws(' ', case when what in ('comment', 'grants', 'owner', 'definition', 'settings') then i.type end, i.identity), extname) as name \
          from changed, lateral pg_catalog.pg_identify_object(classid, oid, sub) i \
          union all \
          select 'enum value', pg_catalog.format('%s of %s, of extension %s', e.enumlabel, pg_catalog.format_type(e.enumtypid, null), m.extname) \
