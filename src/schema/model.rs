@@ -218,6 +218,15 @@ impl Object {
     }
 }
 
+/// `role=SELECT,UPDATE*` without MAINTAIN, where anything else is left.
+fn without_maintain(grant: &str) -> Option<String> {
+    let (role, privileges) = grant.rsplit_once('=')?;
+    let known = privileges.split(',');
+    let known = known.filter(|privilege| privilege.trim_end_matches('*') != "MAINTAIN");
+    let known: Vec<&str> = known.collect();
+    (!known.is_empty()).then(|| format!("{role}={}", known.join(",")))
+}
+
 /// Something that stands in the database and that devdb does not model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Unmodelled {
@@ -272,6 +281,30 @@ impl Schema {
             children: printed.children,
             ..self
         }
+    }
+
+    /// `server_version_num` of the server that it was read from: 170004.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The schema as a server of this version can have it: where that is older, without privileges
+    /// that it does not know.
+    pub fn as_on(mut self, version: u32) -> Schema {
+        const MAINTAIN_SINCE: u32 = 170_000;
+        if self.version < MAINTAIN_SINCE || version >= MAINTAIN_SINCE {
+            return self;
+        }
+        self.version = version;
+        for object in self.objects.values_mut() {
+            for name in ["acl", "grants", "_builtin"] {
+                if let Some(Value::List(grants)) = object.value(name) {
+                    let known = grants.iter().filter_map(|grant| without_maintain(grant));
+                    *object = object.with(name, Some(Value::List(known.collect())));
+                }
+            }
+        }
+        self
     }
 
     pub fn len(&self) -> usize {

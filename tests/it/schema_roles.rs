@@ -3,7 +3,7 @@
 use devdb::postgres;
 use devdb::schema::{self, Kind};
 
-use crate::support::server::TestDatabase;
+use crate::support::server::{self, TestDatabase};
 use crate::support::versions::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,4 +69,30 @@ async fn roles_of_another_server_are_made_by_name() {
             .unwrap();
     }
     assert_eq!(again, "");
+}
+
+/// From 17 on `GRANT ALL` includes a privilege that older servers do not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn grants_of_an_older_server_are_the_same() {
+    let older = TestServer::of_version(15).await;
+    let database = TestDatabase::new("grants_newer").await;
+    let sql = "create table t (id int); grant all on t to r_app; \
+               alter default privileges grant all on tables to r_app";
+    let mut there = server::connect(&older.admin).await;
+    let mut here = database.connect().await;
+    let mut sides = Vec::new();
+    for session in [&mut there, &mut here] {
+        session.execute(sql).await.unwrap();
+        sides.push(schema::read(session).await.unwrap());
+    }
+    let (new, old) = (sides.pop().unwrap(), sides.pop().unwrap());
+    assert!(!schema::diff(&old, &new).is_empty());
+    let (on_old, on_new) = (old.version(), new.version());
+    let (old, new) = (old.as_on(on_new), new.as_on(on_old));
+    let changes: Vec<String> = schema::diff(&old, &new)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(changes, [""; 0]);
+    assert_eq!(schema::plan(&new, &old).to_sql(), "");
 }

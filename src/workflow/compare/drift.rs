@@ -143,7 +143,9 @@ async fn find(
         }
         None => desk.base().await?,
     };
-    let baseline = filter.apply(baseline);
+    let (here, elsewhere) = (baseline.version(), there.version());
+    let baseline = filter.apply(baseline).as_on(elsewhere);
+    let there = there.as_on(here);
     let (mut extra, mut missing, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     let changes = schema::diff(&baseline, &there);
     let only = |what: fn(&What) -> bool, list: &mut Vec<String>| {

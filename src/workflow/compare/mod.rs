@@ -172,6 +172,8 @@ impl<'a> Desk<'a> {
         let (from_at, to_at) = (self.place(from).await?, self.place(to).await?);
         let (a, b) = self.read_at_once(from_at.clone(), to_at).await?;
         let (a, b) = (options.filter.apply(a), options.filter.apply(b));
+        let (on_a, on_b) = (a.version(), b.version());
+        let (a, b) = (a.as_on(on_b), b.as_on(on_a));
         let b = self.as_printed(&a, b).await?;
         let settled = self.settle(&a, &b, &options.renames).await?;
         let mut plan = schema::plan_after(&settled.done, &settled.after, &b);
