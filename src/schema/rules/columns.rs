@@ -277,7 +277,7 @@ impl Rules for Columns {
                 return Alter::Rebuild;
             }
             let mut new = match waits {
-                true => row_types::steps(cx, to),
+                true => row_types::steps(cx, from, to, retyped),
                 false => vec![retype::step(cx, from, to, retyped)],
             };
             let followers = inherited::followers(cx, &to.id);

@@ -7,7 +7,7 @@ use super::super::expand::Context;
 use super::super::model::{Id, Kind, Object};
 use super::super::plan::{HazardKind, Step};
 use super::super::text;
-use super::{alter_table, columns};
+use super::{alter_table, columns, retype};
 
 /// Stands for a column's rows' waiting as text.
 fn waiting(column: &Id) -> Id {
@@ -16,11 +16,22 @@ fn waiting(column: &Id) -> Id {
 
 /// The columns elsewhere that keep rows of a table: as they are, in arrays, or inside of others.
 pub(super) fn keepers(cx: &Context, table: &Id) -> BTreeSet<Id> {
+    keepers_by(table, |id| {
+        cx.dependents(id).map(|(dependent, _)| dependent).collect()
+    })
+}
+
+/// Those that shall keep some.
+fn wanted_keepers(cx: &Context, table: &Id) -> BTreeSet<Id> {
+    keepers_by(table, |id| cx.wanted_dependents(id).collect())
+}
+
+fn keepers_by<'a>(table: &Id, dependents: impl Fn(&Id) -> Vec<&'a Object>) -> BTreeSet<Id> {
     let mut keepers = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let mut todo = vec![table.clone()];
     while let Some(of) = todo.pop() {
-        for (dependent, _) in cx.dependents(&of) {
+        for dependent in dependents(&of) {
             let id = &dependent.id;
             match id.kind() {
                 Kind::Column => {
@@ -54,8 +65,18 @@ pub(super) fn lets_go(cx: &Context, column: &Id) -> bool {
     awaited(cx, column).next().is_some()
 }
 
-/// Lets go of the rows, and takes them back once their table has got what it shall have.
-pub(super) fn steps(cx: &Context, to: &Object) -> Vec<Step> {
+/// Lets go of the rows, and takes them back once their table has got what it shall have. `same_name`
+/// is for [`retype::step`].
+pub(super) fn steps(cx: &Context, from: &Object, to: &Object, same_name: bool) -> Vec<Step> {
+    let whole: BTreeSet<Id> = awaited(cx, &to.id)
+        .map(|id| id.beside(Kind::Table, ""))
+        .collect();
+    let mut comes_back = whole.iter().map(|table| wanted_keepers(cx, table));
+    if !comes_back.any(|keepers| keepers.contains(&to.id)) {
+        let mut away = retype::step(cx, from, to, same_name);
+        away.makes.push(waiting(&to.id));
+        return vec![away];
+    }
     let table = to.id.beside(Kind::Table, "");
     let name = text::ident(to.id.part());
     let wanted = to.get("type");
@@ -68,9 +89,6 @@ pub(super) fn steps(cx: &Context, to: &Object) -> Vec<Step> {
     };
     let mut away = alter(format!("text USING {name}::text"));
     away.makes.push(waiting(&to.id));
-    let whole: BTreeSet<Id> = awaited(cx, &to.id)
-        .map(|id| id.beside(Kind::Table, ""))
-        .collect();
     // The text has as many fields as the row has when it is taken back.
     for table in &whole {
         let columns = cx.to.parts(table, Kind::Column);
