@@ -13,7 +13,7 @@ use crate::server::Server;
 
 use super::bench::Bench;
 use super::git;
-use super::{Context, bake, baseline, provision};
+use super::{Context, bake, baseline, provision, switch};
 
 /// A migration with what git knows of it.
 #[derive(Debug, Clone, Serialize)]
@@ -229,6 +229,7 @@ pub async fn stamp(context: &Context, wanted: &str) -> Result<String> {
     };
     let server = context.server().await?;
     let maintenance = bake::up(context, &server).await?;
+    switch::heal(context, &maintenance).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let variables = context.variables(&target);
     let base = match tool {

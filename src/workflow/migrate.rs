@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::migrations::{Ran, Rollback};
 
 use super::snapshot::{forget, last_applied, save_automatically};
-use super::{Context, bake, guard, provision};
+use super::{Context, bake, guard, provision, switch};
 
 /// The migrations that ran, in order.
 #[derive(Debug, Serialize)]
@@ -50,6 +50,7 @@ pub async fn migrate(context: &Context, to: Option<&str>) -> Result<Moved> {
     let mut tool = context.tool()?;
     let server = context.server().await?;
     let maintenance = bake::up(context, &server).await?;
+    switch::heal(context, &maintenance).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let ran = guard::apply(context, &mut tool, &target, to).await?;
     context.keep_learned(&tool);
@@ -64,6 +65,7 @@ pub async fn rollback(context: &Context, how_far: &Rollback, save: bool) -> Resu
     let mut tool = context.tool()?;
     let server = context.server().await?;
     let maintenance = bake::up(context, &server).await?;
+    switch::heal(context, &maintenance).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     let variables = context.variables(&target);
     let mut saved = None;

@@ -13,7 +13,7 @@ use crate::postgres;
 use crate::server::Server;
 
 use super::baseline::{self, Keys};
-use super::{Context, bake, guard, provision};
+use super::{Context, bake, guard, provision, switch};
 
 /// The dev database as it is now.
 #[derive(Debug, Serialize)]
@@ -36,7 +36,9 @@ pub struct Ready {
 /// migration fails.
 pub async fn ready(context: &Context) -> Result<Ready> {
     let started = Instant::now();
-    if let Some(target) = already(context).await {
+    if !switch::is_begun(context)
+        && let Some(target) = already(context).await
+    {
         return Ok(report(&target, &[], true, started));
     }
     let _lock = context.lock("ready").await?;
@@ -51,6 +53,7 @@ pub async fn ready(context: &Context) -> Result<Ready> {
         return Ok(report(&reset.target, &reset.ran, false, started));
     }
     let maintenance = bake::up(context, &server).await?;
+    switch::heal(context, &maintenance).await?;
     let (target, made) = provision::dev_database(context, &maintenance).await?;
     let ran = match made {
         true => first_replay(context, tool.as_mut(), &target, None, Keep::Now).await?,

@@ -16,6 +16,7 @@ use super::baseline::{self, Keys, Start};
 use super::prepared;
 use super::provision::{self, allow_databases};
 use super::ready::{Keep, bring_to_head, first_replay, tool_if_any};
+use super::switch;
 use super::verify::verify;
 
 /// What a reset did.
@@ -192,6 +193,7 @@ async fn replace(
 ) -> Result<Reset> {
     let names = context.names();
     let dev = &context.config().database.name;
+    switch::heal(context, maintenance).await?;
     tell_clients(context, on).await;
     let was_there = database::exists(on, dev).await?;
     databases::put_aside(on, &names, dev).await?;

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::server::{Command, Ephemeral, Server};
 
 use super::lock::ProjectLock;
-use super::{Context, bake, provision};
+use super::{Context, bake, provision, switch};
 
 /// A server that runs.
 #[derive(Debug, Serialize)]
@@ -86,6 +86,7 @@ async fn dev(context: &Context) -> Result<(Target, Server)> {
         );
     }
     let maintenance = bake::up(context, &server).await?;
+    switch::heal(context, &maintenance).await?;
     let (target, _) = provision::dev_database(context, &maintenance).await?;
     Ok((target, server))
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Target;
 use crate::databases::snapshot::{self, Kind, Mark};
 use crate::databases::{self, begin_fresh};
 use crate::error::{Error, Named, Result};
@@ -188,11 +189,13 @@ fn stayed(context: &Context, entered: String, started: Instant) -> Switched {
     }
 }
 
-/// The data directory in which the branch's database is parked.
+/// The data directory in which the branch's database is parked; where there are several, the one in
+/// which that was done last.
 fn parked_elsewhere(server: &Server, branch: &str) -> Result<Option<String>> {
     let all = elsewhere(server)?.into_iter();
-    let mut all = all.filter(|s| s.mark.kind == Kind::Parked && s.mark.name == branch);
-    Ok(all.next().and_then(|found| found.elsewhere))
+    let all = all.filter(|s| s.mark.kind == Kind::Parked && s.mark.name == branch);
+    let last = all.max_by_key(|s| s.mark.made);
+    Ok(last.and_then(|found| found.elsewhere))
 }
 
 /// In the data directory that was brought back, the parked database becomes the dev database; the
@@ -201,10 +204,29 @@ async fn enter(context: &Context, on: &mut Connection, branch: &str) -> Result<(
     let names = context.names();
     let dev = &context.config().database.name;
     if let Some(parked) = snapshot::find(on, &names, branch, true).await? {
-        snapshot::put_away(on, &names, dev).await?;
+        if database::exists(on, dev).await? {
+            snapshot::put_away(on, &names, dev).await?;
+        }
         let nobody = Mark::new(branch, Kind::Parked, dev);
         snapshot::switch(on, &names, dev, &nobody, Some(&parked)).await?;
     }
+    Ok(())
+}
+
+/// Whether a switch was begun and has not come to its end: the dev database may be another branch's.
+pub(super) fn is_begun(context: &Context) -> bool {
+    Present::load(context).entering.is_some()
+}
+
+/// Brings a switch that was cut off to one of its two ends, where one was begun: before anybody
+/// makes a dev database in the place of the one that is parked. For who holds the project's lock.
+pub(super) async fn heal(context: &Context, maintenance: &Target) -> Result<()> {
+    if !is_begun(context) {
+        return Ok(());
+    }
+    let mut on = postgres::connect(maintenance).await?;
+    healed(context, &mut on).await?;
+    on.close().await;
     Ok(())
 }
 
@@ -218,14 +240,18 @@ async fn healed(context: &Context, on: &mut Connection) -> Result<Present> {
     let dev = &context.config().database.name;
     let has_left = snapshot::find(on, &names, &left, true).await?;
     let has_entering = snapshot::find(on, &names, &entering, true).await?;
-    if database::exists(on, dev).await? {
-        let server = context.server().await?;
-        if has_entering.is_some() && parked_elsewhere(&server, &left)?.is_some() {
-            // The other data directory is there already.
-            enter(context, on, &entering).await?;
-            note_saved(context, &server, on).await?;
-            present.branch = Some(entering);
-        } else if has_left.is_some() && has_entering.is_none() {
+    let server = context.server().await?;
+    if has_entering.is_some() && parked_elsewhere(&server, &left)?.is_some() {
+        // The other data directory is there already.
+        enter(context, on, &entering).await?;
+        note_saved(context, &server, on).await?;
+        present.branch = Some(entering);
+    } else if database::exists(on, dev).await? {
+        // In the other data directory there is nothing more to bring back.
+        let is_through = has_left.is_some()
+            || parked_elsewhere(&server, &left)?.is_some()
+                && parked_elsewhere(&server, &entering)?.is_none();
+        if has_entering.is_none() && is_through {
             present.branch = Some(entering);
         }
     } else if let Some(parked) = has_left {

@@ -34,8 +34,15 @@ impl Gone<Project> {
 
     /// Whether the row is in the dev database, or can be had back as a developer would.
     fn can_have_back(&self, marker: &str) -> bool {
-        if self.has(marker) || self.0.devdb(&["undo"]).code == 0 && self.has(marker) {
+        if self.has(marker) {
             return true;
+        }
+        if self.0.devdb(&["undo"]).code == 0 {
+            if self.has(marker) {
+                return true;
+            }
+            // It was something else that was put aside, and comes back there.
+            self.0.devdb(&["undo"]).ok();
         }
         let list = self.0.devdb(&["snapshot", "list", "--json"]).ok().json();
         list.as_array().unwrap().iter().any(|snapshot| {
@@ -202,6 +209,41 @@ fn a_switch_can_be_killed_at_any_step() {
         &["switch", "feature {n}"],
         &[&["switch", "main"]],
     );
+}
+
+/// The branch that is entered lies in a data directory that a reset put aside: databases and the
+/// server itself change places.
+#[test]
+fn a_switch_to_another_data_directory_can_be_killed_at_any_step() {
+    let project = Gone(project("kill_far"));
+    let note = |text: &str| project.psql(&format!("insert into notes values ('{text}')"));
+    project.0.devdb(&["ready"]).ok();
+    project.0.devdb(&["switch", "main"]).ok();
+    project.0.devdb(&["switch", "feature", "--clean"]).ok();
+    note("of feature");
+    let (mut stayed, mut entered) = (0, 0);
+    for n in 1.. {
+        project.0.devdb(&["switch", "main"]).ok();
+        project.0.devdb(&["reset", "--yes", "--full"]).ok();
+        let own = format!("of main {n}");
+        note(&own);
+        if !project.killed_at(n, &["switch", "feature"]) {
+            assert!(project.has("of feature"));
+            break;
+        }
+        project.0.devdb(&["ready"]).ok();
+        let (main, feature) = (project.has(&own), project.has("of feature"));
+        assert!(main != feature, "killed at {n}: {main}, {feature}");
+        match main {
+            true => stayed += 1,
+            false => entered += 1,
+        }
+        project.0.devdb(&["switch", "feature"]).ok();
+        assert!(project.has("of feature"), "killed at {n}");
+        project.0.devdb(&["switch", "main"]).ok();
+        assert!(project.has(&own), "killed at {n}");
+    }
+    assert!(stayed > 0 && entered > 0, "{stayed}, {entered}");
 }
 
 #[test]
